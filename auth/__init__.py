@@ -1,0 +1,1 @@
+"""Who: people, organisations, sessions, factors, tokens, grants, policy and throttle."""

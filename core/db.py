@@ -1,0 +1,117 @@
+"""The database: one transaction per request or job, on SQLite or PostgreSQL.
+
+``Database.begin()`` is the only place that commits. On SQLite a writing transaction takes a fair lock
+of this process before ``BEGIN IMMEDIATE``, because SQLite's own busy handler starves writers under
+contention; other processes still wait by ``busy_timeout``. SQLite older than 3.51.3 is refused: its
+WAL-reset fault loses committed rows (sqlite.org, release log 3.51.3).
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pysqlite3.dbapi2 as sqlite
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.orm import Session
+
+from core.errors import Unavailable
+from core.keyring import Keyring
+from core.storage import Store
+from core.tables import Base
+
+OLDEST_SQLITE = (3, 51, 3)
+BUSY_TIMEOUT_MS = 15_000
+
+
+class Tx(Session):
+    """One transaction, with the keyring and the store its verbs need."""
+
+    keyring: Keyring
+    store: Store
+
+
+class FairLock:
+    """A mutex that is handed on in the order of asking."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._held = False
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        turn.wait()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._held = False
+
+
+class Database:
+    """An engine with its keyring and store. ``url`` is a SQLAlchemy URL; the engine opens lazily."""
+
+    def __init__(self, url: str, keyring: Keyring, store: Store) -> None:
+        self.keyring = keyring
+        self.store = store
+        self.engine = _engine(url)
+        self._writer = FairLock() if self.engine.dialect.name == "sqlite" else None
+
+    @contextmanager
+    def begin(self, *, readonly: bool = False) -> Iterator[Tx]:
+        """One transaction: committed when the block ends well, rolled back when it raises."""
+        if self._writer is None or readonly:
+            with self._transaction(readonly=readonly) as db:
+                yield db
+        else:
+            with self._writer, self._transaction(readonly=False) as db:
+                yield db
+
+    @contextmanager
+    def _transaction(self, *, readonly: bool) -> Iterator[Tx]:
+        options: dict[str, Any] = {"readonly": readonly}
+        if readonly and self.engine.dialect.name == "postgresql":
+            options["postgresql_readonly"] = True
+        with Tx(self.engine, expire_on_commit=False) as db:
+            db.keyring, db.store = self.keyring, self.store
+            db.connection(execution_options=options)
+            yield db
+            db.commit()
+
+    def create_all(self) -> None:
+        """Every table of the packages imported so far, for tests; a deployment runs the migrations."""
+        Base.metadata.create_all(self.engine)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    if sqlite.sqlite_version_info < OLDEST_SQLITE:
+        raise Unavailable("sqlite-too-old", version=sqlite.sqlite_version)
+    engine = create_engine(url, module=sqlite, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        readonly = connection.get_execution_options().get("readonly", False)
+        connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+    return engine

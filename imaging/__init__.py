@@ -1,0 +1,1 @@
+"""What is seen: intake, sandbox, DICOM, photos, frames, rendering, DICOMweb and annotations."""

@@ -1,0 +1,1 @@
+"""The case registry: patients, cases, the clinical record, referrals, opinions and follow-ups."""

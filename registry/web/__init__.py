@@ -1,0 +1,1 @@
+"""The doors: HTTP routes that parse, call one verb and render."""
