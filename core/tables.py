@@ -36,6 +36,7 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
 
 Json = dict[str, Any]
 IdColumn = Annotated[UUID, mapped_column(Uuid, primary_key=True, default=ids.new)]
+Code = Annotated[str, mapped_column(String(64))]
 
 
 class Base(DeclarativeBase):
@@ -57,8 +58,4 @@ class Base(DeclarativeBase):
         str: Text(),
         dict[str, Any]: JSON(),
         list[str]: JSON(),
-        Annotated[str, "code"]: String(64),
     }
-
-
-Code = Annotated[str, "code"]
