@@ -204,6 +204,9 @@ def radiograph_dicom(hand: Hand, subject: Subject, taken: dt.datetime, *, study_
     ds.WindowCenter, ds.WindowWidth = 1300, 2300
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
     ds.BurnedInAnnotation, ds.LossyImageCompression = "NO", "00"
+    ds.PresentationLUTShape, ds.DetectorType, ds.PositionerType = "IDENTITY", "DIRECT", ""
+    ds.PatientOrientation = ["R", "F"] if hand.side == "left" else ["L", "F"]
+    ds.AnatomicRegionSequence, ds.AcquisitionContextSequence = [_code("85562004", "SCT", "Hand")], []
     return _pixels(ds, pixels, bits_stored=12, signed=False)
 
 
@@ -211,12 +214,13 @@ def forearm_ct_dicom(subject: Subject, taken: dt.datetime, *, study_uid: str, se
     """Slice ``index`` of a forearm CT (PS3.3 A.3), 1 mm apart, 0.21 mm pixels, Part 10 bytes."""
     pixels = forearm_slice(index, slices, seed) + 1024
     ds = _common(subject, taken, study_uid, series_uid, str(CTImageStorage), index + 1)
-    ds.Modality, ds.BodyPartExamined, ds.Laterality = "CT", "FOREARM", side[0].upper()
+    ds.Modality, ds.BodyPartExamined, ds.Laterality = "CT", "ARM", side[0].upper()
     ds.StudyDescription, ds.SeriesDescription = "CT FOREARM " + side.upper(), "BONE 1.0"
     ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = series_uid + ".1", ""
     ds.ImagePositionPatient, ds.ImageOrientationPatient = [-53.8, -53.8, float(index)], [1, 0, 0, 0, 1, 0]
     ds.PixelSpacing, ds.SliceThickness, ds.SliceLocation = [0.21, 0.21], 1.0, float(index)
+    ds.PatientPosition, ds.AcquisitionNumber = "HFS", 1
     ds.KVP, ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 120, -1024, 1, "HU"
     ds.WindowCenter, ds.WindowWidth = [400, 40], [1800, 350]
     ds.WindowCenterWidthExplanation = ["BONE", "SOFT TISSUE"]
@@ -237,6 +241,12 @@ def _common(subject: Subject, taken: dt.datetime, study_uid: str, series_uid: st
     ds.InstitutionName, ds.Manufacturer = subject.institution, "Shanhai phantom"
     ds.SeriesNumber, ds.InstanceNumber = 1, number
     return ds
+
+
+def _code(value: str, scheme: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
 
 
 def _pixels(ds: Dataset, pixels: NDArray[np.uint16], *, bits_stored: int, signed: bool) -> bytes:
