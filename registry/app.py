@@ -1,0 +1,53 @@
+"""The application: settings in, routes out. The one place that puts rooms, wall and floor together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+
+from core.db import Database
+from core.errors import ShanhaiError
+from core.keyring import Keyring, open_provider
+from core.settings import Settings
+from core.storage import open_store
+from registry.web import problems
+from registry.web.assets import Assets
+from registry.web.edge import Gate
+from registry.web.rooms import ROOMS
+from registry.web.wall import Metrics, Wall
+
+PIXELS = ("application/dicom", "application/octet-stream", "multipart/*", "image/jls", "image/jp2", "image/jphc", "image/x-*", "application/wasm")
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of a deployment, with its keys and its objects."""
+    return Database(settings.database, Keyring(open_provider(settings.keyring)), open_store(settings.store))
+
+
+def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
+    """The application over ``database``, or over the one the settings name."""
+    opened = database is None
+    database = database or open_database(settings)
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        if opened:
+            database.close()
+
+    app = FastAPI(title="Shanhai", version="1", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, lifespan=life)
+    app.state.settings, app.state.database = settings, database
+    app.state.gate, app.state.metrics = Gate.of(database), metrics
+    for room in ROOMS:
+        app.include_router(room.router)
+    app.mount("/static", Assets(), name="static")
+    app.add_exception_handler(ShanhaiError, problems.on_shanhai)
+    app.add_exception_handler(RequestValidationError, problems.on_validation)
+    app.add_exception_handler(HTTPException, problems.on_http)
+    app.add_middleware(Wall, base_url=settings.base_url, body_limit=settings.upload_limit_bytes, metrics=metrics)
+    app.add_middleware(GZipMiddleware, minimum_size=600, exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, *PIXELS))
+    return app
