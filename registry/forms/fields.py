@@ -1,0 +1,481 @@
+"""How a field of the record is declared, asked, checked and shown.
+
+A document type is a pydantic model whose fields carry a ``Field`` note: section, widget, value set, unit,
+limits. From the model alone follow the form (``describe``), the reading of what was typed (``parse``) and
+the read view (``view``). Labels are catalogue keys: ``form-<type>-<field>``, ``form-section-<section>``,
+and ``…-help`` where a field has help. Labels of codes come from the value sets.
+"""
+
+import datetime as dt
+import enum
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import Invalid
+from registry import valuesets
+from registry.valuesets import NOT_ASSESSED, Option
+
+Widget = Literal["moment", "date", "choice", "choices", "yes_no", "integer", "decimal", "text", "note", "pictures"]
+Raw = Mapping[str, str | list[str]]
+
+ZONES = ("Asia/Shanghai", "Asia/Urumqi")
+TEXT_LIMIT = 200
+NOTE_LIMIT = 4000
+CLOCK_SLACK = dt.timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The note a model field carries.
+
+    ``past``: a moment or date that must not lie in the future. ``free``: words of the writer, to be
+    checked against the patient's identifiers before anybody outside the hospital reads them.
+    ``quick``: asked first, on the short form of an emergency.
+    """
+
+    section: str
+    widget: Widget
+    values: str | None = None
+    unit: str | None = None
+    required: bool = False
+    quick: bool = False
+    past: bool = False
+    help: bool = False
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def many(self) -> bool:
+        """Whether the field holds a list."""
+        return self.widget in {"choices", "pictures"}
+
+    @property
+    def free(self) -> bool:
+        """Whether the field holds the writer's own words."""
+        return self.widget in {"text", "note"}
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The codes to choose from, in order; empty for other widgets."""
+        name = "yes_no" if self.widget == "yes_no" else self.values
+        return valuesets.value_set(name).options if name else ()
+
+
+class Moment(BaseModel):
+    """A time as somebody told it: the instant in UTC, how precise it is, and the zone it was told in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: dt.datetime | None
+    precision: Literal["exact", "within_30_min", "estimated", "unknown"] = "exact"
+    zone: str = "Asia/Shanghai"
+
+    @property
+    def local(self) -> dt.datetime | None:
+        """The instant on the wall clock of its zone."""
+        return self.at.astimezone(ZoneInfo(self.zone)) if self.at else None
+
+
+class Document(BaseModel):
+    """The base of every document type. ``TYPE`` and ``EDITION`` together name the schema (``injury/1``)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    TYPE: ClassVar[str]
+    EDITION: ClassVar[int] = 1
+
+    @classmethod
+    def schema_id(cls) -> str:
+        """The name under which a stored document says how to read it."""
+        return f"{cls.TYPE}/{cls.EDITION}"
+
+    @classmethod
+    def declared(cls) -> dict[str, Field]:
+        """Every field with its note, in the order of declaration."""
+        notes: dict[str, Field] = {}
+        for name, info in cls.model_fields.items():
+            (note,) = [item for item in info.metadata if isinstance(item, Field)]
+            notes[name] = note
+        return notes
+
+    def contradictions(self) -> dict[str, str]:
+        """What disagrees between fields, as {field: code}; each type adds its own rules."""
+        return {}
+
+    def free_texts(self) -> dict[str, str]:
+        """The writer's own words by field, the empty ones left out."""
+        return {name: text for name, note in self.declared().items() if note.free and (text := getattr(self, name))}
+
+    @classmethod
+    def read(cls, raw: Raw, *, zone: str, now: dt.datetime) -> Self:
+        """The document that was typed. See ``parse``."""
+        return parse(cls, raw, zone=zone, now=now)
+
+
+D = TypeVar("D", bound=Document)
+
+# --- what was typed -> document ---------------------------------------------------------------------------
+
+
+class _Wrong(Exception):
+    """One field cannot be read; carries the code."""
+
+
+def parse(model: type[D], raw: Raw, *, zone: str, now: dt.datetime) -> D:
+    """The document a form, an autosaved draft or an API call describes.
+
+    ``raw`` is flat: one string per field, a list of strings for a field of many; a moment comes as
+    ``name`` (ISO local ``2026-11-20T14:32``, or with an offset), ``name.zone`` and ``name.precision``.
+    A field that is left out keeps its honest default; a name that the model does not know is dropped.
+    Raises Invalid with a code for every field that is wrong.
+    """
+    values: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    notes = model.declared()
+    for name, note in notes.items():
+        try:
+            value = _READERS[note.widget](name, note, raw, zone, now)
+        except _Wrong as error:
+            wrong[name] = str(error)
+            continue
+        if value is not None:
+            values[name] = value
+        if note.required and _missing(value):
+            wrong[name] = "field-required"
+    if wrong:
+        raise Invalid("form-invalid", fields=wrong)
+    document = model.model_validate(values)
+    if contradictions := document.contradictions():
+        raise Invalid("form-invalid", fields=contradictions)
+    return document
+
+
+def _missing(value: object) -> bool:
+    return value is None or value == [] or value == NOT_ASSESSED
+
+
+def _one(raw: Raw, name: str) -> str:
+    value = raw.get(name, "")
+    if isinstance(value, list):
+        value = value[-1] if value else ""
+    return value.strip()
+
+
+def _code(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str | None:
+    code = _one(raw, name)
+    if code and code not in {option.code for option in note.options}:
+        raise _Wrong("field-code-unknown")
+    return code or None
+
+
+def _codes(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> list[str] | None:
+    given = raw.get(name, [])
+    codes = [code for code in ([given] if isinstance(given, str) else given) if code]
+    if note.options and not set(codes) <= {option.code for option in note.options}:
+        raise _Wrong("field-code-unknown")
+    exclusive = {NOT_ASSESSED, valuesets.UNKNOWN, "none"} & set(codes)
+    if exclusive and len(set(codes)) > 1:
+        raise _Wrong("field-none-with-others")
+    return list(dict.fromkeys(codes)) or None
+
+
+def _words(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str | None:
+    text = _one(raw, name).replace("\r\n", "\n")
+    if len(text) > (NOTE_LIMIT if note.widget == "note" else TEXT_LIMIT):
+        raise _Wrong("field-too-long")
+    if any(ord(letter) < 32 and letter not in "\n\t" for letter in text):
+        raise _Wrong("field-control-character")
+    return text or None
+
+
+def _number(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> float | None:
+    text = _one(raw, name).replace(",", ".")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise _Wrong("field-not-a-number") from None
+    if not math.isfinite(value) or (note.widget == "integer" and value != int(value)):
+        raise _Wrong("field-not-a-number")
+    if (note.least is not None and value < note.least) or (note.most is not None and value > note.most):
+        raise _Wrong("field-out-of-range")
+    return value
+
+
+def _date(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> dt.date | None:
+    text = _one(raw, name)
+    if not text:
+        return None
+    try:
+        value = dt.date.fromisoformat(text)
+    except ValueError:
+        raise _Wrong("field-not-a-date") from None
+    if note.past and value > now.astimezone(zone_info(zone)).date():
+        raise _Wrong("field-in-the-future")
+    return value
+
+
+def _moment(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> Moment | None:
+    text, precision = _one(raw, name), _one(raw, f"{name}.precision") or "exact"
+    zone = _one(raw, f"{name}.zone") or zone
+    if precision not in valuesets.value_set("precision").codes:
+        raise _Wrong("field-code-unknown")
+    try:
+        where = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise _Wrong("field-zone-unknown") from None
+    if not text:
+        return Moment(at=None, precision="unknown", zone=zone) if precision == "unknown" else None
+    try:
+        told = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise _Wrong("field-not-a-time") from None
+    if told.tzinfo is None:
+        try:
+            at = instant(told, where)
+        except ValueError:
+            raise _Wrong("field-time-does-not-exist") from None
+    else:
+        at = told.astimezone(dt.UTC)
+    if note.past and at > now + CLOCK_SLACK:
+        raise _Wrong("field-in-the-future")
+    if at.year < 1900:
+        raise _Wrong("field-not-a-time")
+    return Moment.model_validate({"at": at, "precision": precision, "zone": zone})
+
+
+_READERS = {
+    "moment": _moment,
+    "date": _date,
+    "choice": _code,
+    "yes_no": _code,
+    "choices": _codes,
+    "pictures": _codes,
+    "integer": _number,
+    "decimal": _number,
+    "text": _words,
+    "note": _words,
+}
+
+
+def instant(wall: dt.datetime, zone: ZoneInfo) -> dt.datetime:
+    """The instant in UTC of a wall-clock time.
+
+    A time that came twice (clocks put back) is read as the earlier one, so that no clock of ischaemia
+    starts too late. Raises ValueError for a time that never came (clocks put forward).
+    """
+    at = wall.replace(tzinfo=zone, fold=0).astimezone(dt.UTC)
+    if at.astimezone(zone).replace(tzinfo=None) != wall.replace(tzinfo=None, fold=0):
+        raise ValueError("no such time on this day")
+    return at
+
+
+def zone_info(name: str) -> ZoneInfo:
+    """The zone of that name, or UTC for a name nobody knows."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+# --- document -> what a form shows --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One field as a form asks it; ``raw`` is what was typed so far, ``error`` a code or None."""
+
+    name: str
+    label: str
+    help: str | None
+    note: Field
+    raw: tuple[str, ...] = ()
+    zone: str = ""
+    precision: str = "exact"
+    error: str | None = None
+
+    @property
+    def value(self) -> str:
+        """What was typed, for a field of one."""
+        return self.raw[-1] if self.raw else ""
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The codes to choose from."""
+        return self.note.options
+
+
+@dataclass(frozen=True, slots=True)
+class FormSection:
+    """A group of fields under one heading."""
+
+    name: str
+    label: str
+    fields: tuple[FormField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A whole form in the order in which it is asked."""
+
+    type: str
+    schema_id: str
+    sections: tuple[FormSection, ...]
+
+    def fields(self) -> Iterator[FormField]:
+        """Every field in order."""
+        for section in self.sections:
+            yield from section.fields
+
+    def field(self, name: str) -> FormField:
+        """The field of that name. Raises KeyError."""
+        for item in self.fields():
+            if item.name == name:
+                return item
+        raise KeyError(name)
+
+    def quick(self) -> "Form":
+        """Only what an emergency is asked first."""
+        kept = (
+            replace(section, fields=tuple(item for item in section.fields if item.note.quick or item.note.required))
+            for section in self.sections
+        )
+        return replace(self, sections=tuple(section for section in kept if section.fields))
+
+
+def describe(
+    model: type[Document], raw: Raw | None = None, *, zone: str = ZONES[0], errors: Mapping[str, str] | None = None
+) -> Form:
+    """The form of a document type, filled with what was typed and the codes of what is wrong."""
+    raw, errors = raw or {}, errors or {}
+    grouped: dict[str, list[FormField]] = {}
+    for name, note in model.declared().items():
+        given = raw.get(name, [])
+        label = f"form-{model.TYPE}-{name.replace('_', '-')}"
+        default = model.model_fields[name].default
+        typed = (given,) if isinstance(given, str) else tuple(given)
+        if not any(typed) and name not in raw and isinstance(default, str) and default:
+            typed = (default,)
+        grouped.setdefault(note.section, []).append(
+            FormField(
+                name=name,
+                label=label,
+                help=f"{label}-help" if note.help else None,
+                note=note,
+                raw=typed,
+                zone=_one(raw, f"{name}.zone") or zone,
+                precision=_one(raw, f"{name}.precision") or "exact",
+                error=errors.get(name),
+            )
+        )
+    sections = tuple(FormSection(key, f"form-section-{key.replace('_', '-')}", tuple(f)) for key, f in grouped.items())
+    return Form(model.TYPE, model.schema_id(), sections)
+
+
+def typed(document: Document) -> dict[str, str | list[str]]:
+    """The flat raw values that would give this document: where a correction starts from."""
+    raw: dict[str, str | list[str]] = {}
+    for name, note in document.declared().items():
+        value = getattr(document, name)
+        if value is None:
+            continue
+        if isinstance(value, Moment):
+            raw[f"{name}.zone"], raw[f"{name}.precision"] = value.zone, value.precision
+            raw[name] = _told(value)
+        elif note.many:
+            raw[name] = [str(item) for item in value]
+        elif isinstance(value, float):
+            raw[name] = f"{value:g}"
+        else:
+            raw[name] = str(value)
+    return raw
+
+
+def _told(moment: Moment) -> str:
+    local = moment.local
+    if local is None:
+        return ""
+    wall = local.replace(tzinfo=None, fold=0)
+    whole = wall.second == 0 and wall.microsecond == 0
+    plain = whole and local.fold == 0
+    return wall.isoformat(timespec="minutes") if plain else local.isoformat()
+
+
+# --- document -> what a reader sees -------------------------------------------------------------------------
+
+
+class Kind(enum.StrEnum):
+    """How a value of the read view is to be drawn."""
+
+    CODES = "codes"
+    TEXT = "text"
+    NUMBER = "number"
+    MOMENT = "moment"
+    DATE = "date"
+    PICTURES = "pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One row of the read view: exactly one of the value attributes is filled, as ``kind`` says."""
+
+    name: str
+    label: str
+    kind: Kind
+    unit: str | None = None
+    codes: tuple[Option, ...] = ()
+    text: str = ""
+    number: float | None = None
+    moment: Moment | None = None
+    date: dt.date | None = None
+    pictures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSection:
+    """A heading with its rows; sections without an answer are left out."""
+
+    name: str
+    label: str
+    rows: tuple[Shown, ...]
+
+
+def view(document: Document, *, all_fields: bool = False) -> tuple[ShownSection, ...]:
+    """What was answered, in the order of the form. ``not_assessed`` is shown only with ``all_fields``."""
+    grouped: dict[str, list[Shown]] = {}
+    for name, note in document.declared().items():
+        value = getattr(document, name)
+        if value is None or value == [] or value == "" or (_missing(value) and not all_fields):
+            continue
+        label = f"form-{document.TYPE}-{name.replace('_', '-')}"
+        grouped.setdefault(note.section, []).append(_shown(name, label, note, value))
+    return tuple(
+        ShownSection(key, f"form-section-{key.replace('_', '-')}", tuple(rows)) for key, rows in grouped.items()
+    )
+
+
+def _shown(name: str, label: str, note: Field, value: Any) -> Shown:
+    row = Shown(name, label, Kind.TEXT, unit=note.unit)
+    match note.widget:
+        case "moment":
+            return replace(row, kind=Kind.MOMENT, moment=value)
+        case "date":
+            return replace(row, kind=Kind.DATE, date=value)
+        case "integer" | "decimal":
+            return replace(row, kind=Kind.NUMBER, number=value)
+        case "pictures":
+            return replace(row, kind=Kind.PICTURES, pictures=tuple(str(item) for item in value))
+        case "choice" | "choices" | "yes_no":
+            known = {option.code: option for option in note.options}
+            codes = value if isinstance(value, list) else [value]
+            return replace(
+                row, kind=Kind.CODES, codes=tuple(known.get(code, Option(code, code, code)) for code in codes)
+            )
+        case _:
+            return replace(row, text=value)
