@@ -1,0 +1,148 @@
+"""Bodies: the bytes of one file, sealed in parts and read again by range.
+
+A body is what somebody sent or what we made of it: a DICOM file, a photograph, at most a few gigabytes.
+It is sealed as it streams in, in parts of a bounded size, so that neither a broken line nor a small
+memory loses it, and no plain byte touches the disk. A part is one stored object, named by a UUIDv7 that
+is also the row its seal is bound to: parts cannot be swapped, and an orphan tells its age.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy import Index, select
+from sqlalchemy.orm import Mapped
+
+from core import ids, sealed
+from core.db import Tx
+from core.keyring import Unit
+from core.storage import Store
+from core.tables import Base, IdColumn
+
+PURPOSE = "image"
+PART_BYTES = 8 << 20
+"""Plain bytes of one part: what one upload may hold in memory."""
+
+
+class Readable(Protocol):
+    """Plain bytes of a known size, read by range. ``read`` past the end gives what there is."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self, start: int, length: int) -> bytes: ...
+
+
+class Part(Base):
+    """One sealed object of a body: ``length`` plain bytes from ``start``, ``sealed_size`` bytes in the store."""
+
+    __tablename__ = "image_parts"
+    __table_args__ = (Index("ix_image_parts_body", "body_id", "start", unique=True),)
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID]
+    body_id: Mapped[UUID]
+    start: Mapped[int]
+    length: Mapped[int]
+    sealed_size: Mapped[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Where one part lies: the object, its first plain byte within the body, its plain and sealed sizes."""
+
+    object_id: UUID
+    start: int
+    length: int
+    sealed_size: int
+
+
+class Memory:
+    """A body that is in memory already."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+
+    def read(self, start: int, length: int) -> bytes:
+        return self._data[start : start + length]
+
+
+class Body:
+    """A sealed body as a ``Readable``: it needs no transaction once it is open."""
+
+    def __init__(self, pieces: Sequence[tuple[Piece, sealed.Reader]]) -> None:
+        self._starts = [piece.start for piece, _ in pieces]
+        self._pieces = pieces
+        self.size = sum(piece.length for piece, _ in pieces)
+
+    def read(self, start: int, length: int) -> bytes:
+        """``length`` plain bytes from ``start``. Raises Damaged when a part is not what was stored."""
+        end = min(start + length, self.size)
+        found: list[bytes] = []
+        while start < end:
+            piece, reader = self._pieces[bisect_right(self._starts, start) - 1]
+            take = min(end, piece.start + piece.length) - start
+            found.append(reader.read(start - piece.start, take))
+            start += take
+        return found[0] if len(found) == 1 else b"".join(found)
+
+
+def store_key(object_id: UUID) -> str:
+    """The name of an object in the store; its last byte spreads the folders, for a UUIDv7 begins with the time."""
+    return f"{object_id.hex[-2:]}/{object_id}"
+
+
+def pieces(db: Tx, body_id: UUID) -> list[Piece]:
+    """The parts of a body in order."""
+    rows = db.execute(select(Part.id, Part.start, Part.length, Part.sealed_size).where(Part.body_id == body_id).order_by(Part.start))
+    return [Piece(*row) for row in rows]
+
+
+def open_body(db: Tx, unit: Unit, parts: Iterable[Piece]) -> Body:
+    """A reader over parts sealed under ``unit``. Raises Damaged when a key is gone or an object is not ours."""
+    return Body([(piece, _reader(db, unit, piece)) for piece in parts])
+
+
+def _reader(db: Tx, unit: Unit, piece: Piece) -> sealed.Reader:
+    fetch = _fetcher(db.store, store_key(piece.object_id))
+    return db.keyring.reader(db, unit, PURPOSE, Part.__tablename__, piece.object_id, 1, fetch, piece.sealed_size)
+
+
+def _fetcher(store: Store, key: str) -> Callable[[int, int], bytes]:
+    return lambda start, length: store.read(key, start, length)
+
+
+def new_writer(db: Tx, unit: Unit) -> tuple[UUID, sealed.Writer]:
+    """The id of a new part and what seals its bytes."""
+    object_id = ids.new()
+    return object_id, db.keyring.writer(db, unit, PURPOSE, Part.__tablename__, object_id, 1)
+
+
+def put(db: Tx, unit: Unit, start: int, data: bytes) -> Piece:
+    """Seal and store ``data`` as the part that begins at ``start``; durable when it returns. The row is the caller's."""
+    object_id, writer = new_writer(db, unit)
+    size = db.store.put(store_key(object_id), (writer.update(data), writer.finish()))
+    return Piece(object_id, start, len(data), size)
+
+
+def add(db: Tx, organisation_id: UUID, body_id: UUID, piece: Piece) -> None:
+    """Name a stored part in its body."""
+    db.add(
+        Part(
+            id=piece.object_id,
+            organisation_id=organisation_id,
+            body_id=body_id,
+            start=piece.start,
+            length=piece.length,
+            sealed_size=piece.sealed_size,
+        )
+    )
+
+
+def discard(store: Store, parts: Iterable[Piece]) -> None:
+    """Delete objects whose rows are gone or never came."""
+    for piece in parts:
+        store.delete(store_key(piece.object_id))
