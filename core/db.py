@@ -97,11 +97,12 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
+    # hide_parameters: an error that carries bound values would end in a log
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
     if sqlite.sqlite_version_info < OLDEST_SQLITE:
         raise Unavailable("sqlite-too-old", version=sqlite.sqlite_version)
-    engine = create_engine(url, module=sqlite, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(url, module=sqlite, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: object) -> None:
