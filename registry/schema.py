@@ -1,0 +1,55 @@
+"""The database schema: every table of the product, brought up to date by Alembic migrations.
+
+A deployment never creates tables from the models; it runs the migrations, and a test holds the two equal.
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from core.db import Database
+
+PACKAGES = ("core", "auth", "imaging", "registry")
+SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
+LOCK_TIMEOUT = "5s"
+
+
+def load() -> None:
+    """Import every module that may declare a table, so that the metadata is whole."""
+    for package in PACKAGES:
+        folder = importlib.import_module(package).__path__
+        for module in pkgutil.iter_modules(folder):
+            if not module.ispkg and (package, module.name) not in {("registry", "cli"), ("registry", "app"), ("registry", "worker")}:
+                importlib.import_module(f"{package}.{module.name}")
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration for the scripts of this product, on ``connection``."""
+    settings = Config()
+    settings.set_main_option("script_location", str(SCRIPTS))
+    settings.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    settings.attributes["connection"] = connection
+    return settings
+
+
+def upgrade(database: Database) -> None:
+    """Bring the schema to the newest migration, in one transaction.
+
+    On PostgreSQL a lock that is not had within five seconds ends the attempt rather than the service.
+    """
+    with database.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+        command.upgrade(config(connection), "head")
+
+
+def is_current(database: Database) -> bool:
+    """Whether the database stands at the newest migration."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == ScriptDirectory.from_config(config()).get_current_head()
