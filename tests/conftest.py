@@ -1,0 +1,155 @@
+"""Fixtures every test shares: the two engines, and a database with its keys and its store on either.
+
+A test that asks for ``database`` runs twice, as ``sqlite-directory`` and as ``postgres-s3``. Each gets a
+database of its own, copied from a template that holds the schema, and a store of its own (a folder, or
+a prefix in the bucket). The servers start when the first test needs them and stop at the end.
+"""
+
+import importlib
+import os
+import pkgutil
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from tests import engines
+
+if TYPE_CHECKING:
+    from core.db import Database
+
+PACKAGES = ("core", "auth", "imaging", "registry")
+EDGE = ("registry.web", "registry.app", "registry.cli", "registry.worker", "imaging.viewer")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One of the two pairs of database and store; the URLs lead to an empty, private one with the schema in place."""
+
+    name: str
+    folder: Path
+    database_url: str
+    store_url: str
+
+    def open(self) -> "Database":
+        """A ``Database`` on it, with a fresh root key."""
+        return open_database(self.database_url, self.store_url, self.folder)
+
+
+class Engines:
+    """Starts what is asked for once a session and hands out fresh databases and stores."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._made: list[str] = []
+
+    @cached_property
+    def postgres(self) -> engines.Postgres:
+        """The PostgreSQL server, with the template database ``schema``."""
+        server = engines.Postgres()
+        server.execute("CREATE DATABASE schema")
+        create_schema(server.url("schema"), self.folder / "postgres")
+        return server
+
+    @cached_property
+    def s3(self) -> engines.S3:
+        """The S3 server; its address and keys are put into the environment, where the product looks for them."""
+        server = engines.S3()
+        os.environ.update(server.environment)
+        return server
+
+    @cached_property
+    def sqlite_template(self) -> Path:
+        """A SQLite file that holds the schema and nothing else."""
+        path = self.folder / "schema.sqlite"
+        create_schema(f"sqlite:///{path}", self.folder / "sqlite")
+        return path
+
+    def fresh(self, name: str, folder: Path) -> Engine:
+        """A database and a store nobody else has; ``folder`` takes what lies in files."""
+        if name == engines.SQLITE_DIRECTORY:
+            shutil.copyfile(self.sqlite_template, folder / "shanhai.sqlite")
+            return Engine(name, folder, f"sqlite:///{folder / 'shanhai.sqlite'}", (folder / "objects").as_uri())
+        own = f"t{uuid4().hex}"
+        self.postgres.execute(f"CREATE DATABASE {own} TEMPLATE schema")
+        self._made.append(own)
+        assert self.s3
+        return Engine(name, folder, self.postgres.url(own), f"s3://{engines.BUCKET}/{own}")
+
+    def drop(self) -> None:
+        """Remove the databases handed out so far."""
+        while self._made:
+            self.postgres.execute(f"DROP DATABASE {self._made.pop()} WITH (FORCE)")
+
+    def close(self) -> None:
+        """Stop the servers that were started."""
+        for name in ("postgres", "s3"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+
+def open_database(url: str, store_url: str, folder: Path) -> "Database":
+    """``core.db.Database`` with a fresh root key in ``folder``."""
+    from core.db import Database
+    from core.keyring import FileProvider, Keyring
+    from core.storage import open_store
+
+    return Database(url, Keyring(FileProvider(folder / "root.key", create=True)), open_store(store_url))
+
+
+def create_schema(url: str, folder: Path) -> None:
+    """Every table of the four packages, in an empty database."""
+    load()
+    folder.mkdir()
+    database = open_database(url, (folder / "objects").as_uri(), folder)
+    database.create_all()
+    if database.engine.dialect.name == "sqlite":
+        with database.engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver
+            driver.execute("COMMIT")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+
+
+def load() -> None:
+    """Import every module that may declare a table."""
+    for package in PACKAGES:
+        found = importlib.import_module(package)
+        for module in pkgutil.iter_modules(found.__path__, f"{package}."):
+            if not module.name.startswith(EDGE):
+                try:
+                    importlib.import_module(module.name)
+                except ImportError as fault:
+                    sys.stderr.write(f"not imported: {module.name}: {fault}\n")
+
+
+@pytest.fixture(scope="session")
+def all_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    """The session's engines; servers start on first use."""
+    made = Engines(tmp_path_factory.mktemp("engines"))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(params=engines.NAMES)
+def engine(request: pytest.FixtureRequest, all_engines: Engines, tmp_path: Path) -> Iterator[Engine]:
+    """A fresh database and store on each engine in turn."""
+    yield all_engines.fresh(request.param, tmp_path)
+    all_engines.drop()
+
+
+@pytest.fixture
+def database(engine: Engine) -> "Iterator[Database]":
+    """``core.db.Database`` on a fresh engine: tables created, keyring and store ready."""
+    opened = engine.open()
+    yield opened
+    opened.close()
