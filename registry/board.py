@@ -1,0 +1,90 @@
+"""The board: what a case shows at a glance, projected from its record whenever an entry is written.
+
+The coded summary goes into the clear ``facts`` of the case; the times that the ischaemia clocks need go
+into its sealed ``board``, so that a work list reads one small sealed value per case. Rules and passed
+marks raise the urgency here, and a job comes back when the next mark is due.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from core import ids, jobs
+from core.actor import Actor
+from core.db import Database, Tx
+from core.jobs import Job
+from registry import cases, clocks, notices, patients, redflags
+from registry.cases import Case
+from registry.clocks import Reading, Unit
+from registry.forms.amputation import Amputation
+from registry.forms.fields import Document
+from registry.forms.injury import Injury
+
+RECHECK = "case:recheck"
+# The hour of an injury is nobody's business in a table of jobs: rechecks come on whole five minutes.
+GRAIN = dt.timedelta(minutes=5)
+
+_UNITS = TypeAdapter(list[Unit])
+
+
+def project(db: Tx, actor: Actor, case: Case, documents: Sequence[Document], written: Document) -> None:
+    """Bring summary, clocks and urgency up to the current documents after ``written`` was added."""
+    injury = next((item for item in reversed(documents) if isinstance(item, Injury)), None)
+    severed = [item for item in documents if isinstance(item, Amputation)]
+    facts = cases.person_facts(patients.unsealed(db, cases.patient_of(db, case)), case.created_at)
+    if injury is not None:
+        facts |= {"mechanism": injury.mechanism, "side": injury.side, "regions": list(injury.region)}
+    facts["units"] = [
+        {"part": u.part, "side": u.side, "level": u.level, "tamai": u.tamai, "completeness": u.completeness}
+        for u in severed
+    ]
+    case.facts = facts
+    units = [clocks.unit(item, injury) for item in severed]
+    case.board_version += 1
+    case.board = cases.seal(db, case, "board", "cases", case.id, _UNITS.dump_json(units), case.board_version)
+    cases.touch(case)
+    now = ids.now()
+    for rule in redflags.fired(written, now)[:1]:
+        cases.raise_urgency(db, actor, case, rule.urgency, rule.code)
+    _by_clocks(db, actor, case, now)
+    db.flush()
+
+
+def readings(db: Tx, case: Case, now: dt.datetime | None = None) -> list[Reading]:
+    """The clocks of a case's severed units, for a caller that holds the case and has recorded the reading."""
+    if case.board is None:
+        return []
+    plain = cases.unseal(db, case, "board", "cases", case.id, case.board, case.board_version)
+    return [clocks.read(unit, now or ids.now()) for unit in _UNITS.validate_json(plain)]
+
+
+def read(db: Tx, actor: Actor, case_id: UUID) -> list[Reading]:
+    """The clocks of a case as they stand now; recorded as reading the case."""
+    return readings(db, cases.get(db, actor, case_id))
+
+
+def recheck(database: Database, job: Job) -> None:
+    """The job that comes back when a mark is due: raises the urgency if the clock still runs."""
+    with database.begin() as db:
+        case = db.get(Case, UUID(str(job.payload["case_id"])))
+        if case is not None and case.state != "closed":
+            _by_clocks(db, Actor.system(case.organisation_id), case, ids.now())
+
+
+def _by_clocks(db: Tx, actor: Actor, case: Case, now: dt.datetime) -> None:
+    running = [reading for reading in readings(db, case, now) if reading.running in ("warm", "cold")]
+    if cases.raise_urgency(db, actor, case, clocks.raises_to(running), "ischaemia-mark-passed"):
+        notices.tell(db, cases.participants(db, case), "urgency-raised", case, but=actor.person_id)
+    due = [reading.next_at for reading in running if reading.next_at is not None]
+    if due and case.urgency != "emergency":
+        at = _on_grain(min(due))
+        payload: dict[str, str | int] = {"case_id": str(case.id)}
+        key = f"{RECHECK}:{case.id}:{at:%Y%m%d%H%M}"
+        jobs.enqueue(db, RECHECK, payload, organisation_id=case.organisation_id, run_at=at, key=key)
+
+
+def _on_grain(at: dt.datetime) -> dt.datetime:
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + -((midnight - at) // GRAIN) * GRAIN

@@ -1,0 +1,483 @@
+"""Cases: one injury episode of one patient, with its number, state, urgency and coded summary.
+
+A case owns a key (``Unit("case", …)``) under which everything written in it is sealed. In the clear stand
+only codes, whole years and coarse times. The state moves only through ``TRANSITIONS``, a total table;
+the urgency is only ever raised by rules, and lowered by a person with the right to refer.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth import grants, policy
+from core import audit, ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from core.keyring import Unit
+from core.tables import Base, Code, IdColumn
+from registry import patients, valuesets
+from registry.patients import Identity, Patient
+
+STATES = ("draft", "referred", "answered", "treated", "follow-up", "closed")
+EVENTS = ("refer", "lapse", "answer", "treat", "follow", "close")
+URGENCIES = ("routine", "urgent", "emergency")
+
+# (state, event) -> state after it, or None where the event is refused. Total: tests/registry/test_cases.py.
+# lapse: the last open referral was declined or withdrawn. A question asked late never moves a case back.
+TRANSITIONS: dict[tuple[str, str], str | None] = {
+    ("draft", "refer"): "referred",
+    ("draft", "lapse"): None,
+    ("draft", "answer"): None,
+    ("draft", "treat"): "treated",
+    ("draft", "follow"): None,
+    ("draft", "close"): "closed",
+    ("referred", "refer"): "referred",
+    ("referred", "lapse"): "draft",
+    ("referred", "answer"): "answered",
+    ("referred", "treat"): "treated",
+    ("referred", "follow"): None,
+    ("referred", "close"): None,
+    ("answered", "refer"): "answered",
+    ("answered", "lapse"): "answered",
+    ("answered", "answer"): "answered",
+    ("answered", "treat"): "treated",
+    ("answered", "follow"): None,
+    ("answered", "close"): "closed",
+    ("treated", "refer"): "treated",
+    ("treated", "lapse"): "treated",
+    ("treated", "answer"): "treated",
+    ("treated", "treat"): "treated",
+    ("treated", "follow"): "follow-up",
+    ("treated", "close"): "closed",
+    ("follow-up", "refer"): "follow-up",
+    ("follow-up", "lapse"): "follow-up",
+    ("follow-up", "answer"): "follow-up",
+    ("follow-up", "treat"): "follow-up",
+    ("follow-up", "follow"): "follow-up",
+    ("follow-up", "close"): "closed",
+    ("closed", "refer"): None,
+    ("closed", "lapse"): None,
+    ("closed", "answer"): None,
+    ("closed", "treat"): None,
+    ("closed", "follow"): None,
+    ("closed", "close"): None,
+}
+
+
+class Case(Base):
+    """One injury episode.
+
+    ``facts`` holds codes only (see ``Summary``). ``board`` is the sealed input of the ischaemia clocks,
+    version ``board_version``. ``urgency_rank`` is the place in URGENCIES, kept for sorting.
+    """
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "year", "sequence"),
+        Index(None, "organisation_id", "state", "urgency_rank", "id"),
+    )
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.id"), index=True)
+    year: Mapped[int]
+    sequence: Mapped[int]
+    kind: Mapped[Code]
+    state: Mapped[Code]
+    urgency_rank: Mapped[int]
+    facts: Mapped[dict[str, Any]]
+    board: Mapped[bytes | None]
+    board_version: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[dt.datetime]
+    created_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    client_key: Mapped[str | None]
+    changed_at: Mapped[dt.datetime]
+    treated_on: Mapped[dt.date | None]
+    closed_at: Mapped[dt.datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}
+
+    @property
+    def number(self) -> str:
+        """The case number as people say it: ``SH-2026-0147``, counted per hospital and year."""
+        return f"SH-{self.year}-{self.sequence:04d}"
+
+    @property
+    def urgency(self) -> str:
+        """``emergency``, ``urgent`` or ``routine``."""
+        return URGENCIES[self.urgency_rank]
+
+    @property
+    def summary(self) -> "Summary":
+        """The coded pieces of the line that names the case."""
+        return Summary.of(self)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSummary:
+    """One severed unit in codes of the value sets side, part, level, tamai and completeness."""
+
+    part: str
+    side: str
+    level: str = valuesets.NOT_ASSESSED
+    tamai: str = valuesets.NOT_ASSESSED
+    completeness: str = valuesets.NOT_ASSESSED
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a case may be called without naming anybody: sex, age, kind, side, regions, units, mechanism.
+
+    ``sex`` and ``age`` come from the patient when the case is made; an age over 89 is shown as 90.
+    """
+
+    kind: str
+    sex: str
+    age: int | None
+    mechanism: str
+    side: str
+    regions: tuple[str, ...]
+    units: tuple[UnitSummary, ...]
+
+    @classmethod
+    def of(cls, case: Case) -> "Summary":
+        """The summary of a case."""
+        facts = case.facts
+        return cls(
+            kind=case.kind,
+            sex=facts.get("sex", "unknown"),
+            age=facts.get("age"),
+            mechanism=facts.get("mechanism", valuesets.NOT_ASSESSED),
+            side=facts.get("side", valuesets.UNKNOWN),
+            regions=tuple(facts.get("regions", ())),
+            units=tuple(UnitSummary(**unit) for unit in facts.get("units", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of cases; ``after`` starts the next one, None at the end."""
+
+    cases: list[Case]
+    after: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list is narrowed to; empty means everything."""
+
+    states: frozenset[str] = field(default_factory=frozenset)
+    urgency: str | None = None
+    patient_id: UUID | None = None
+    mine: bool = False
+
+
+# --- verbs ---------------------------------------------------------------------------------------------
+
+
+def create(
+    db: Tx, actor: Actor, *, patient_id: UUID, kind: str, urgency: str = "routine", client_key: str | None = None
+) -> Case:
+    """Open a case for a patient of one's own hospital.
+
+    It begins at the urgency its kind starts with at the least (a severed or devascularised part: emergency).
+    ``client_key`` makes a repeated request give the first case back. Raises Invalid for unknown codes.
+    """
+    policy.require_in_organisation(actor, "case:create")
+    patient = patients.get(db, actor, patient_id)
+    if client_key and (known := _by_client_key(db, actor, client_key)):
+        return known
+    wrong = {}
+    if kind not in valuesets.value_set("case_kind").codes:
+        wrong["kind"] = "field-code-unknown"
+    if urgency not in URGENCIES:
+        wrong["urgency"] = "field-code-unknown"
+    if wrong:
+        raise Invalid("form-invalid", fields=wrong)
+    now = ids.now()
+    starts = valuesets.value_set("case_kind").option(kind).extra["starts"]
+    who = patients.unsealed(db, patient)
+    case = Case(
+        id=ids.new(),
+        organisation_id=actor.organisation_id,
+        patient_id=patient.id,
+        year=now.year,
+        sequence=_next_sequence(db, actor.organisation_id, now.year),
+        kind=kind,
+        state="draft",
+        urgency_rank=max(URGENCIES.index(urgency), URGENCIES.index(starts)),
+        facts=person_facts(who, now),
+        created_at=now,
+        created_by=actor.person_id,
+        changed_at=now,
+        client_key=client_key,
+    )
+    db.keyring.create(db, unit(case))
+    db.add(case)
+    db.flush()
+    note(db, actor, "case:create", case, detail={"kind": kind, "urgency": case.urgency})
+    return case
+
+
+def get(db: Tx, actor: Actor, case_id: UUID) -> Case:
+    """A case the actor may read; the reading is recorded. NotFound otherwise."""
+    case = reach(db, actor, case_id, "case:read")
+    seen(db, actor, case)
+    return case
+
+
+def identity(db: Tx, actor: Actor, case_id: UUID) -> Identity:
+    """Who the patient of a case is: an act of its own, recorded each time for a remote expert.
+
+    Raises NotFound when the case is not visible, Denied when the referral does not show identity.
+    """
+    case = reach(db, actor, case_id, "patient:identify")
+    record = audit.view if actor.organisation_id == case.organisation_id else audit.record
+    record(
+        db,
+        actor,
+        "patient:identify",
+        organisation_id=case.organisation_id,
+        case_id=case.id,
+        patient_ids=(case.patient_id,),
+        object_type="patient",
+        object_id=case.patient_id,
+    )
+    return patients.unsealed(db, patient_of(db, case))
+
+
+def list_(
+    db: Tx, actor: Actor, narrow: Filter = Filter(), *, after: UUID | None = None, limit: int = 50
+) -> Listing:
+    """Cases the actor may read, newest first, by pages of at most 100; one recorded event names the patients."""
+    limit = max(1, min(limit, 100))
+    rows = select(Case).where(visible(actor), *_narrowed(narrow, actor)).order_by(Case.id.desc()).limit(limit + 1)
+    if after is not None:
+        rows = rows.where(Case.id < after)
+    found = list(db.scalars(rows))
+    more = found[limit - 1].id if len(found) > limit else None
+    found = found[:limit]
+    seen_list(db, actor, found)
+    return Listing(found, more)
+
+
+def set_urgency(db: Tx, actor: Actor, case_id: UUID, *, urgency: str, version: int) -> Case:
+    """A person sets the urgency, up or down; below what its kind starts with is refused (Conflict)."""
+    case = reach(db, actor, case_id, "case:refer")
+    _fresh(case, version)
+    if urgency not in URGENCIES:
+        raise Invalid("form-invalid", fields={"urgency": "field-code-unknown"})
+    starts = valuesets.value_set("case_kind").option(case.kind).extra["starts"]
+    if URGENCIES.index(urgency) < URGENCIES.index(starts):
+        raise Conflict("case-urgency-too-low")
+    case.urgency_rank = URGENCIES.index(urgency)
+    touch(case)
+    note(db, actor, "case:urgency", case, detail={"urgency": urgency})
+    return case
+
+
+def treat(db: Tx, actor: Actor, case_id: UUID, *, on: dt.date, version: int | None = None) -> Case:
+    """Say on which day the part was operated on or the treatment given. Invalid for a day to come."""
+    case = reach(db, actor, case_id, "case:write")
+    _fresh(case, version)
+    if on > ids.now().date() + dt.timedelta(days=1):
+        raise Invalid("form-invalid", fields={"treated_on": "field-in-the-future"})
+    advance(db, actor, case, "treat")
+    case.treated_on = on
+    return case
+
+
+def close(db: Tx, actor: Actor, case_id: UUID, *, version: int | None = None) -> Case:
+    """Close a case for good. Conflict while a question is out or when it is closed already."""
+    case = reach(db, actor, case_id, "case:close")
+    _fresh(case, version)
+    advance(db, actor, case, "close")
+    case.closed_at = ids.now()
+    return case
+
+
+# --- for the other nouns -------------------------------------------------------------------------------
+
+
+def unit(case: Case) -> Unit:
+    """The key unit of a case."""
+    return Unit("case", case.organisation_id, case.id)
+
+
+def seal(db: Tx, case: Case, purpose: str, table: str, row_id: UUID, text: bytes, version: int = 1) -> bytes:
+    """Seal bytes of a row under the key of its case."""
+    return db.keyring.seal(db, unit(case), purpose, table, row_id, version, text)
+
+
+def unseal(db: Tx, case: Case, purpose: str, table: str, row_id: UUID, sealed: bytes, version: int = 1) -> bytes:
+    """The bytes of a row sealed under the key of its case. Raises Damaged."""
+    return db.keyring.unseal(db, unit(case), purpose, table, row_id, version, sealed)
+
+
+def reach(db: Tx, actor: Actor, case_id: UUID, action: str) -> Case:
+    """The case when the actor may do ``action`` to it: NotFound when it is not visible, Denied when only that is missing."""
+    case = db.get(Case, case_id)
+    if case is None:
+        raise NotFound("case-not-found")
+    policy.require(db, actor, action, organisation_id=case.organisation_id, case_id=case.id)
+    return case
+
+
+def visible(actor: Actor, action: str = "case:read") -> ColumnElement[bool]:
+    """The SQL condition under which the actor may do ``action`` to a row of ``cases``."""
+    return policy.predicate(actor, action, organisation_id=Case.organisation_id, case_id=Case.id)
+
+
+def seen(db: Tx, actor: Actor, case: Case, action: str = "case:read", **more: Any) -> None:
+    """Record that content of the case was read; joins an event of the last 15 minutes."""
+    more = {"object_type": "case", "object_id": case.id} | more
+    audit.view(
+        db, actor, action, organisation_id=case.organisation_id, case_id=case.id, patient_ids=(case.patient_id,), **more
+    )
+
+
+def seen_list(db: Tx, actor: Actor, cases: Iterable[Case], action: str = "case:list") -> None:
+    """Record one event per owning hospital that names the patients a list has shown."""
+    by_owner: dict[UUID, set[UUID]] = {}
+    for case in cases:
+        by_owner.setdefault(case.organisation_id, set()).add(case.patient_id)
+    for organisation_id, patient_ids in sorted(by_owner.items()):
+        audit.record(
+            db,
+            actor,
+            action,
+            organisation_id=organisation_id,
+            patient_ids=tuple(sorted(patient_ids)),
+            object_type="case",
+            detail={"shown": len(patient_ids)},
+        )
+
+
+def note(
+    db: Tx, actor: Actor, action: str, case: Case, *, detail: Mapping[str, str | int | bool] | None = None, **more: Any
+) -> None:
+    """Record an act on a case in its owner's log."""
+    more = {"object_type": "case", "object_id": case.id} | more
+    audit.record(
+        db,
+        actor,
+        action,
+        organisation_id=case.organisation_id,
+        case_id=case.id,
+        patient_ids=(case.patient_id,),
+        detail=dict(detail or {}),
+        **more,
+    )
+
+
+def patient_of(db: Tx, case: Case) -> Patient:
+    """The sealed patient row of a case the caller holds."""
+    return db.get_one(Patient, case.patient_id)
+
+
+def advance(db: Tx, actor: Actor, case: Case, event: str) -> None:
+    """Move the state by an event. Raises Conflict ``case-state-forbids`` where the table refuses."""
+    after = TRANSITIONS[case.state, event]
+    if after is None:
+        raise Conflict("case-state-forbids", state=case.state, event=event)
+    before, case.state = case.state, after
+    touch(case)
+    note(db, actor, f"case:{event}", case, detail={"from": before, "to": after})
+
+
+def can(case: Case, event: str) -> bool:
+    """Whether the state lets the event happen."""
+    return TRANSITIONS[case.state, event] is not None
+
+
+def raise_urgency(db: Tx, actor: Actor, case: Case, urgency: str, rule: str) -> bool:
+    """A rule raises the urgency; it never lowers one. True when it changed; the rule is recorded."""
+    rank = URGENCIES.index(urgency)
+    if rank <= case.urgency_rank:
+        return False
+    case.urgency_rank = rank
+    touch(case)
+    note(db, actor, "case:urgency", case, detail={"urgency": urgency, "rule": rule})
+    return True
+
+
+def participants(db: Tx, case: Case) -> set[UUID]:
+    """The people a case concerns now: who opened it, and every person with a live grant on it."""
+    found = {grant.person_id for grant in grants.for_case(db, case.id) if grant.live and grant.person_id}
+    return found | ({case.created_by} if case.created_by else set())
+
+
+def watched(db: Tx, case: Case) -> bool:
+    """Whether somebody outside the hospital reads the case without being shown the identity."""
+    return any(grant.live and not grant.sees_identity for grant in grants.for_case(db, case.id))
+
+
+def touch(case: Case) -> None:
+    """Mark the case as changed now."""
+    case.changed_at = ids.now()
+
+
+def person_facts(who: Identity, now: dt.datetime) -> dict[str, Any]:
+    """Sex and age in whole years, the only facts about the person in the clear."""
+    age = who.age(now.date())
+    return {"sex": who.sex, "age": min(age, 90) if age is not None else None}
+
+
+# --- inside ----------------------------------------------------------------------------------------------
+
+
+def _fresh(case: Case, version: int | None) -> None:
+    if version is not None and case.version != version:
+        raise PreconditionFailed("case-changed-meanwhile")
+
+
+def _by_client_key(db: Tx, actor: Actor, client_key: str) -> Case | None:
+    return db.scalar(
+        select(Case).where(
+            Case.organisation_id == actor.organisation_id,
+            Case.created_by == actor.person_id,
+            Case.client_key == client_key,
+        )
+    )
+
+
+class CaseCounter(Base):
+    """The last case number given by a hospital in a year; its row is locked while the next one is taken."""
+
+    __tablename__ = "case_counters"
+
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
+    year: Mapped[int] = mapped_column(primary_key=True)
+    last: Mapped[int]
+
+
+def _next_sequence(db: Tx, organisation_id: UUID, year: int) -> int:
+    counter = db.get(CaseCounter, (organisation_id, year), with_for_update=True)
+    if counter is None:
+        counter = CaseCounter(organisation_id=organisation_id, year=year, last=0)
+        db.add(counter)
+    counter.last += 1
+    db.flush()
+    return counter.last
+
+
+def _narrowed(narrow: Filter, actor: Actor) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if narrow.states:
+        conditions.append(Case.state.in_(narrow.states))
+    if narrow.urgency:
+        if narrow.urgency not in URGENCIES:
+            raise Invalid("form-invalid", fields={"urgency": "field-code-unknown"})
+        conditions.append(Case.urgency_rank == URGENCIES.index(narrow.urgency))
+    if narrow.patient_id:
+        conditions.append(Case.patient_id == narrow.patient_id)
+    if narrow.mine:
+        conditions.append(Case.created_by == actor.person_id)
+    return conditions

@@ -1,0 +1,403 @@
+"""Entries: the clinical record of a case, an append-only sequence of sealed, typed documents.
+
+What is being typed lives in a draft of its author (one per case, type and entry corrected), saved as one
+goes and read by nobody else. Submitting checks it and appends an entry; a correction appends a version
+that names the one it replaces. Nothing is overwritten: there is no verb that changes an entry.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core import ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Conflict, Invalid, NotFound, PreconditionFailed, SignInNeeded, TooLarge
+from core.tables import Base, Code, IdColumn
+from registry import board, cases, notices, patients
+from registry.cases import Case
+from registry.forms import fields
+from registry.forms.amputation import Amputation
+from registry.forms.fields import Document, Raw
+from registry.forms.followup import FollowUp
+from registry.forms.injury import Injury
+
+DRAFT_LIMIT = 64 * 1024
+
+# type -> its model and the action that writing it is.
+TYPES: dict[str, tuple[type[Document], str]] = {
+    "injury": (Injury, "case:write"),
+    "amputation": (Amputation, "case:write"),
+    "follow-up": (FollowUp, "followup:write"),
+}
+
+
+class Entry(Base):
+    """One version of one document. Versions of the same document share ``chain_id``; the highest stands."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        UniqueConstraint("chain_id", "version"),
+        UniqueConstraint("case_id", "author_id", "client_key"),
+        Index(None, "case_id", "type"),
+    )
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    type: Mapped[Code]
+    schema_id: Mapped[Code]
+    chain_id: Mapped[UUID]
+    version: Mapped[int]
+    replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("entries.id"))
+    author_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    at: Mapped[dt.datetime]
+    body: Mapped[bytes]
+    reason: Mapped[bytes | None]
+    client_key: Mapped[str | None]
+
+
+class EntryDraft(Base):
+    """What an author has typed so far, sealed; ``slot`` is the chain being corrected, or empty for a new entry."""
+
+    __tablename__ = "entry_drafts"
+    __table_args__ = (UniqueConstraint("case_id", "author_id", "type", "slot"),)
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    type: Mapped[Code]
+    slot: Mapped[str]
+    version: Mapped[int]
+    saved_at: Mapped[dt.datetime]
+    body: Mapped[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was typed: ``version`` 0 and ``saved_at`` None when nothing was saved yet."""
+
+    type: str
+    raw: dict[str, str | list[str]]
+    version: int
+    saved_at: dt.datetime | None
+    replaces: UUID | None
+
+    @property
+    def model(self) -> type[Document]:
+        """The document type being written."""
+        return TYPES[self.type][0]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An entry with its document. ``current`` is False for a version that a later one replaces."""
+
+    entry: Entry
+    document: Document
+    reason: str
+    current: bool
+
+
+# --- drafts --------------------------------------------------------------------------------------------
+
+
+def draft(db: Tx, actor: Actor, case_id: UUID, type: str, *, replaces: UUID | None = None) -> Draft:
+    """The actor's own draft; where there is none, an empty one, or the words of the entry to be corrected."""
+    case, model = _writable(db, actor, case_id, type)
+    target = _newest(db, case, type, replaces) if replaces else None
+    row = _draft_row(db, actor, case, type, target)
+    cases.seen(db, actor, case)
+    if row is None:
+        start = fields.typed(_document(db, case, target)) if target else {}
+        return Draft(type, start, 0, None, replaces)
+    return Draft(type, _draft_raw(db, case, row), row.version, row.saved_at, replaces)
+
+
+def save(
+    db: Tx,
+    actor: Actor,
+    case_id: UUID,
+    type: str,
+    raw: Raw,
+    *,
+    replaces: UUID | None = None,
+    version: int | None = None,
+) -> Draft:
+    """Keep what was typed, unchecked: the fields in ``raw`` replace those saved before, the others stay.
+
+    Names the document does not declare are dropped. Raises PreconditionFailed when ``version`` is given
+    and another device saved meanwhile, TooLarge over 64 KiB.
+    """
+    case, model = _writable(db, actor, case_id, type)
+    target = _newest(db, case, type, replaces) if replaces else None
+    row = _draft_row(db, actor, case, type, target)
+    if version is not None and version != (row.version if row else 0):
+        raise PreconditionFailed("draft-changed-meanwhile")
+    if row is not None:
+        before = _draft_raw(db, case, row)
+    else:
+        before = fields.typed(_document(db, case, target)) if target else {}
+        row = EntryDraft(
+            id=ids.new(),
+            organisation_id=case.organisation_id,
+            case_id=case.id,
+            author_id=_person(actor),
+            type=type,
+            slot=_slot(target),
+            version=0,
+            saved_at=ids.now(),
+            body=b"",
+        )
+        db.add(row)
+    after = before | _known(model, raw)
+    text = json.dumps(after, ensure_ascii=False).encode()
+    if len(text) > DRAFT_LIMIT:
+        raise TooLarge("draft-too-large", limit=DRAFT_LIMIT)
+    row.version += 1
+    row.saved_at = ids.now()
+    row.body = cases.seal(db, case, "entry-draft", "entry_drafts", row.id, text, row.version)
+    db.flush()
+    cases.seen(db, actor, case, "entry:draft", object_type="entry-draft", object_id=row.id)
+    return Draft(type, after, row.version, row.saved_at, replaces)
+
+
+def discard(db: Tx, actor: Actor, case_id: UUID, type: str, *, replaces: UUID | None = None) -> None:
+    """Throw the actor's own draft away; nothing happens when there is none."""
+    case, _ = _writable(db, actor, case_id, type)
+    target = _newest(db, case, type, replaces) if replaces else None
+    if row := _draft_row(db, actor, case, type, target):
+        db.delete(row)
+        cases.note(db, actor, "entry:discard", case, object_type="entry-draft", object_id=row.id)
+
+
+# --- the record ----------------------------------------------------------------------------------------
+
+
+def submit(
+    db: Tx, actor: Actor, case_id: UUID, type: str, raw: Raw | None = None, *, client_key: str | None = None
+) -> Entry:
+    """Append a new entry from the draft, with ``raw`` over it; the draft is gone afterwards.
+
+    The same ``client_key`` sent again gives the first entry back (Conflict when it said something else).
+    Raises Invalid with a code for each field that is wrong.
+    """
+    case, model = _writable(db, actor, case_id, type)
+    row = _draft_row(db, actor, case, type, None)
+    return _append(db, actor, case, model, row, raw or {}, None, "", client_key)
+
+
+def correct(
+    db: Tx,
+    actor: Actor,
+    entry_id: UUID,
+    raw: Raw | None = None,
+    *,
+    reason: str,
+    client_key: str | None = None,
+) -> Entry:
+    """Append a version that replaces an entry. ``raw`` lies over the draft, the draft over what stood.
+
+    Raises PreconditionFailed when that entry was corrected meanwhile, Invalid without a reason.
+    """
+    old = _reachable(db, actor, entry_id)
+    case, model = _writable(db, actor, old.case_id, old.type)
+    if client_key and (known := _by_client_key(db, actor, case, client_key)):
+        return known
+    if not reason.strip():
+        raise Invalid("form-invalid", fields={"reason": "field-required"})
+    if _newest(db, case, old.type, entry_id).id != old.id:
+        raise PreconditionFailed("entry-corrected-meanwhile")
+    row = _draft_row(db, actor, case, old.type, old)
+    return _append(db, actor, case, model, row, raw or {}, old, reason.strip(), client_key)
+
+
+def get(db: Tx, actor: Actor, entry_id: UUID) -> Recorded:
+    """One entry with its document; the reading of the case is recorded."""
+    entry = _reachable(db, actor, entry_id)
+    case = cases.get(db, actor, entry.case_id)
+    newest = _newest(db, case, entry.type, entry.id)
+    return _recorded(db, case, entry, current=newest.id == entry.id)
+
+
+def for_case(
+    db: Tx, actor: Actor, case_id: UUID, *, type: str | None = None, history: bool = False
+) -> list[Recorded]:
+    """The entries of a case in the order they were written; replaced versions only with ``history``."""
+    case = cases.get(db, actor, case_id)
+    return recorded(db, case, type=type, history=history)
+
+
+def recorded(db: Tx, case: Case, *, type: str | None = None, history: bool = False) -> list[Recorded]:
+    """As ``for_case``, for another noun that holds the case and has recorded the reading."""
+    rows = select(Entry).where(Entry.case_id == case.id).order_by(Entry.at, Entry.id)
+    if type is not None:
+        rows = rows.where(Entry.type == type)
+    found = list(db.scalars(rows))
+    newest: dict[UUID, Entry] = {}
+    for entry in found:
+        if entry.chain_id not in newest or newest[entry.chain_id].version < entry.version:
+            newest[entry.chain_id] = entry
+    shown = [(entry, newest[entry.chain_id] is entry) for entry in found]
+    return [_recorded(db, case, entry, current=current) for entry, current in shown if current or history]
+
+
+# --- inside ----------------------------------------------------------------------------------------------
+
+
+def _append(
+    db: Tx,
+    actor: Actor,
+    case: Case,
+    model: type[Document],
+    row: EntryDraft | None,
+    raw: Raw,
+    old: Entry | None,
+    reason: str,
+    client_key: str | None,
+) -> Entry:
+    if case.state == "closed":
+        raise Conflict("case-closed")
+    known = _by_client_key(db, actor, case, client_key) if client_key else None
+    typed: dict[str, str | list[str]] = {}
+    if known is None and row is not None:
+        typed = _draft_raw(db, case, row)
+    elif known is None and old is not None:
+        typed = fields.typed(_document(db, case, old))
+    now = ids.now()
+    document = fields.parse(model, typed | _known(model, raw), zone=actor.time_zone, now=now)
+    if known is not None:
+        if _document(db, case, known) != document and raw:
+            raise Conflict("client-key-reused")
+        return known
+    _fits(db, case, document)
+    if cases.watched(db, case):
+        patients.screen(db, cases.patient_of(db, case), document.free_texts())
+    entry = Entry(
+        id=ids.new(),
+        organisation_id=case.organisation_id,
+        case_id=case.id,
+        type=model.TYPE,
+        schema_id=model.schema_id(),
+        version=old.version + 1 if old else 1,
+        replaces_id=old.id if old else None,
+        author_id=actor.person_id,
+        at=now,
+        client_key=client_key,
+        reason=None,
+    )
+    entry.chain_id = old.chain_id if old else entry.id
+    body = document.model_dump_json().encode()
+    entry.body = cases.seal(db, case, "entry", "entries", entry.id, body, entry.version)
+    if reason:
+        entry.reason = cases.seal(db, case, "entry-reason", "entries", entry.id, reason.encode(), entry.version)
+    db.add(entry)
+    if row is not None:
+        db.delete(row)
+    db.flush()
+    action = "entry:correct" if old else "entry:submit"
+    detail = {"type": entry.type, "version": entry.version}
+    cases.note(db, actor, action, case, object_type="entry", object_id=entry.id, detail=detail)
+    documents = [item.document for item in recorded(db, case)]
+    board.project(db, actor, case, documents, document)
+    if case.state != "draft":
+        notices.tell(db, cases.participants(db, case), "entry-added", case, but=actor.person_id)
+    return entry
+
+
+def _fits(db: Tx, case: Case, document: Document) -> None:
+    """What a document has to agree with outside itself: a severed unit needs a time of injury somewhere."""
+    if not isinstance(document, Amputation):
+        return
+    injuries = [item.document for item in recorded(db, case, type="injury")]
+    injured = [document.injured_at, *(item.injured_at for item in injuries if isinstance(item, Injury))]
+    told = next((moment for moment in injured if moment is not None), None)
+    if told is None:
+        raise Invalid("form-invalid", fields={"injured_at": "field-injury-time-needed"})
+    if told.at is not None:
+        dated = document.model_copy(update={"injured_at": told})
+        if wrong := dated.contradictions():
+            raise Invalid("form-invalid", fields=wrong)
+
+
+def _writable(db: Tx, actor: Actor, case_id: UUID, type: str) -> tuple[Case, type[Document]]:
+    if type not in TYPES:
+        raise NotFound("entry-type-not-found")
+    model, action = TYPES[type]
+    return cases.reach(db, actor, case_id, action), model
+
+
+def _reachable(db: Tx, actor: Actor, entry_id: UUID) -> Entry:
+    entry = db.get(Entry, entry_id)
+    if entry is None:
+        raise NotFound("entry-not-found")
+    cases.reach(db, actor, entry.case_id, "case:read")
+    return entry
+
+
+def _newest(db: Tx, case: Case, type: str, entry_id: UUID) -> Entry:
+    """The version that stands of the chain an entry of this case belongs to."""
+    entry = db.get(Entry, entry_id)
+    if entry is None or entry.case_id != case.id or entry.type != type:
+        raise NotFound("entry-not-found")
+    rows = select(Entry).where(Entry.chain_id == entry.chain_id).order_by(Entry.version.desc()).limit(1)
+    return db.scalars(rows).one()
+
+
+def _document(db: Tx, case: Case, entry: Entry) -> Document:
+    plain = cases.unseal(db, case, "entry", "entries", entry.id, entry.body, entry.version)
+    return TYPES[entry.type][0].model_validate_json(plain)
+
+
+def _recorded(db: Tx, case: Case, entry: Entry, *, current: bool) -> Recorded:
+    reason = ""
+    if entry.reason is not None:
+        plain = cases.unseal(db, case, "entry-reason", "entries", entry.id, entry.reason, entry.version)
+        reason = plain.decode()
+    return Recorded(entry, _document(db, case, entry), reason, current)
+
+
+def _by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Entry | None:
+    return db.scalar(
+        select(Entry).where(
+            Entry.case_id == case.id, Entry.author_id == actor.person_id, Entry.client_key == client_key
+        )
+    )
+
+
+def _slot(target: Entry | None) -> str:
+    return target.chain_id.hex if target else ""
+
+
+def _draft_row(db: Tx, actor: Actor, case: Case, type: str, target: Entry | None) -> EntryDraft | None:
+    return db.scalar(
+        select(EntryDraft).where(
+            EntryDraft.case_id == case.id,
+            EntryDraft.author_id == _person(actor),
+            EntryDraft.type == type,
+            EntryDraft.slot == _slot(target),
+        )
+    )
+
+
+def _draft_raw(db: Tx, case: Case, row: EntryDraft) -> dict[str, str | list[str]]:
+    plain = cases.unseal(db, case, "entry-draft", "entry_drafts", row.id, row.body, row.version)
+    raw: dict[str, str | list[str]] = json.loads(plain)
+    return raw
+
+
+def _known(model: type[Document], raw: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
+    names = model.declared()
+    return {name: value for name, value in raw.items() if name.split(".", 1)[0] in names}
+
+
+def _person(actor: Actor) -> UUID:
+    if actor.person_id is None:
+        raise SignInNeeded("sign-in-needed")
+    return actor.person_id

@@ -1,0 +1,432 @@
+"""Patients: who somebody is, sealed under the patient's own key and found by keyed blind index.
+
+Identity is readable in the patient's own hospital by those who may identify; a remote expert reaches it
+only through a case (``cases.identity``). Exact search goes by blind index of name + birth date or of a
+number, never by surname alone; search by part, pinyin or initials decrypts inside one's own organisation.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth import organisations, people, policy
+from core import audit, ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from core.keyring import Unit
+from core.tables import Base, Code, IdColumn
+from registry import names, valuesets
+
+_ = (organisations, people)  # their tables are named by foreign keys
+
+Sex = Literal["male", "female", "other", "unknown"]
+SEARCH_LIMIT = 20
+
+
+class Patient(Base):
+    """A patient of one hospital; ``identity`` is sealed under the patient's key."""
+
+    __tablename__ = "patients"
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
+    created_at: Mapped[dt.datetime]
+    created_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    version: Mapped[int] = mapped_column(default=1)
+    identity: Mapped[bytes]
+
+
+class PatientIndex(Base):
+    """One keyed blind index of a patient: ``name-birth``, ``sound-birth``, ``record-number`` or ``national-id``."""
+
+    __tablename__ = "patient_indexes"
+    __table_args__ = (Index(None, "organisation_id", "kind", "value"),)
+
+    id: Mapped[IdColumn]
+    patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.id"), index=True)
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    kind: Mapped[Code]
+    value: Mapped[bytes]
+
+
+class Identity(BaseModel):
+    """Who a patient is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    sex: Sex = "unknown"
+    birth_date: dt.date | None = None
+    national_id: str | None = None
+    record_number: str | None = None
+    phone: str | None = None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The numbers that name the patient."""
+        return tuple(number for number in (self.national_id, self.record_number) if number)
+
+    def age(self, on: dt.date) -> int | None:
+        """Completed years of life on a day, or None without a birth date."""
+        if self.birth_date is None:
+            return None
+        born = self.birth_date
+        return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+    def given_away(self, text: str) -> str | None:
+        """The code of an identifier of this patient that the text contains, or None."""
+        return names.found_in(
+            text, name=self.name, numbers=self.numbers, phone=self.phone, birth_date=self.birth_date
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A patient that a search has shown, with why: ``same-name-birth``, ``same-sound-birth``, ``same-number``, ``search``."""
+
+    patient_id: UUID
+    identity: Identity
+    why: str
+
+
+# --- verbs ---------------------------------------------------------------------------------------------
+
+
+def create(
+    db: Tx,
+    actor: Actor,
+    *,
+    name: str,
+    sex: str = "unknown",
+    birth_date: dt.date | None = None,
+    national_id: str | None = None,
+    record_number: str | None = None,
+    phone: str | None = None,
+    despite_duplicates: bool = False,
+) -> Patient:
+    """A new patient of the actor's hospital.
+
+    Raises Invalid (name missing, sex unknown to the value set, birth date in the future) and
+    Conflict ``patient-looks-known`` when ``duplicates`` finds somebody, unless told to go on.
+    """
+    policy.require_in_organisation(actor, "patient:write")
+    identity = _checked(name, sex, birth_date, national_id, record_number, phone)
+    if not despite_duplicates and (known := _alike(db, actor.organisation_id, identity)):
+        raise Conflict("patient-looks-known", count=len(known))
+    patient = Patient(
+        id=ids.new(),
+        organisation_id=actor.organisation_id,
+        created_at=ids.now(),
+        created_by=actor.person_id,
+        version=1,
+        identity=b"",
+    )
+    db.keyring.create(db, unit(patient))
+    _seal(db, patient, identity)
+    db.add(patient)
+    db.flush()
+    _index(db, patient, identity)
+    _record(db, actor, "patient:create", patient)
+    return patient
+
+
+def amend(
+    db: Tx,
+    actor: Actor,
+    patient_id: UUID,
+    *,
+    version: int,
+    name: str,
+    sex: str = "unknown",
+    birth_date: dt.date | None = None,
+    national_id: str | None = None,
+    record_number: str | None = None,
+    phone: str | None = None,
+) -> Patient:
+    """Correct the identity as a whole. Raises PreconditionFailed when somebody else wrote first, Invalid as ``create``."""
+    policy.require_in_organisation(actor, "patient:write")
+    patient = _own(db, actor, patient_id)
+    if patient.version != version:
+        raise PreconditionFailed("patient-changed-meanwhile")
+    identity = _checked(name, sex, birth_date, national_id, record_number, phone)
+    patient.version += 1
+    _seal(db, patient, identity)
+    for row in db.scalars(select(PatientIndex).where(PatientIndex.patient_id == patient.id)):
+        db.delete(row)
+    db.flush()
+    _index(db, patient, identity)
+    _record(db, actor, "patient:amend", patient)
+    return patient
+
+
+def get(db: Tx, actor: Actor, patient_id: UUID) -> Patient:
+    """The row of a patient of one's own hospital, still sealed. NotFound for any other."""
+    if not policy.allowed(db, actor, "patient:identify", organisation_id=actor.organisation_id):
+        raise NotFound("patient-not-found")
+    return _own(db, actor, patient_id)
+
+
+def identity(db: Tx, actor: Actor, patient_id: UUID, *, purpose: str = "treatment") -> Identity:
+    """Who a patient of one's own hospital is; recorded. NotFound for a patient of another hospital."""
+    patient = get(db, actor, patient_id)
+    audit.view(
+        db,
+        actor,
+        "patient:identify",
+        organisation_id=patient.organisation_id,
+        patient_ids=(patient.id,),
+        object_type="patient",
+        object_id=patient.id,
+        purpose=purpose,
+    )
+    return unsealed(db, patient)
+
+
+def duplicates(
+    db: Tx,
+    actor: Actor,
+    *,
+    name: str,
+    birth_date: dt.date | None = None,
+    national_id: str | None = None,
+    record_number: str | None = None,
+) -> list[Found]:
+    """Patients of one's own hospital whom these details may already name: the warning at entry; recorded.
+
+    The same number, the same name and birth date, or a name that sounds the same (any reading) with the
+    same birth date. Nothing is found by a name alone.
+    """
+    policy.require_in_organisation(actor, "patient:write")
+    sought = Identity(
+        name=name, birth_date=birth_date, national_id=national_id or None, record_number=record_number or None
+    )
+    found = _alike(db, actor.organisation_id, sought)
+    if found:
+        _record_search(db, actor, found, "duplicates", "treatment")
+    return found
+
+
+def find(
+    db: Tx,
+    actor: Actor,
+    *,
+    name: str = "",
+    birth_date: dt.date | None = None,
+    number: str = "",
+    purpose: str = "audit",
+) -> list[Found]:
+    """Exact search in one's own hospital, by name + birth date or by record number or national id; recorded.
+
+    Raises Invalid ``search-needs-name-and-birth`` for a name alone.
+    """
+    policy.require_in_organisation(actor, "patient:search")
+    if not number and not (names.squeezed(name) and birth_date):
+        raise Invalid("search-needs-name-and-birth")
+    kinds: list[tuple[str, str]] = []
+    if number:
+        kinds += [("record-number", names.squeezed(number)), ("national-id", names.squeezed(number))]
+    if names.squeezed(name) and birth_date:
+        kinds.append(("name-birth", f"{names.squeezed(name)}|{birth_date.isoformat()}"))
+    sets = [_by_index(db, actor.organisation_id, kind, [value]) for kind, value in kinds]
+    by_number, by_name = sets[: 2 if number else 0], sets[2 if number else 0 :]
+    patient_ids = set().union(*by_number) if by_number else set().union(*by_name)
+    if by_number and by_name:
+        patient_ids &= set().union(*by_name)
+    found = [Found(row.id, unsealed(db, row), "search") for row in _rows(db, patient_ids)]
+    _record_search(db, actor, found, "exact", purpose)
+    return found
+
+
+def search(db: Tx, actor: Actor, text: str, *, limit: int = SEARCH_LIMIT) -> list[Found]:
+    """Search by part of the name, pinyin, initials or start of a number among the patients of one's own hospital.
+
+    For clinicians of that hospital. It decrypts inside the organisation and is one recorded event that
+    names the patients shown. Fewer than two letters of Latin script find nothing.
+    """
+    policy.require_in_organisation(actor, "patient:search")
+    if not policy.allowed(db, actor, "case:read", organisation_id=actor.organisation_id):
+        raise NotFound("patient-not-found")
+    wanted = names.squeezed(text)
+    if not wanted or (wanted.isascii() and len(wanted) < 2):
+        return []
+    found: list[Found] = []
+    rows = select(Patient).where(Patient.organisation_id == actor.organisation_id).order_by(Patient.id.desc())
+    for row in db.scalars(rows.execution_options(yield_per=200)):
+        who = unsealed(db, row)
+        if names.matches(text, who.name, who.numbers):
+            found.append(Found(row.id, who, "search"))
+            if len(found) == limit:
+                break
+    _record_search(db, actor, found, "part", "treatment")
+    return found
+
+
+# --- for the other nouns: access was checked by the caller ------------------------------------------------
+
+
+def unit(patient: Patient) -> Unit:
+    """The key unit of a patient."""
+    return Unit("patient", patient.organisation_id, patient.id)
+
+
+def unsealed(db: Tx, patient: Patient) -> Identity:
+    """The identity of a patient whose access the caller has checked and recorded. Raises Damaged."""
+    plain = db.keyring.unseal(
+        db, unit(patient), "identity", "patients", patient.id, patient.version, patient.identity
+    )
+    return Identity.model_validate_json(plain)
+
+
+def screen(db: Tx, patient: Patient, texts: Mapping[str, str]) -> None:
+    """Refuse free text that gives the patient away: Invalid with one code per text."""
+    who = unsealed(db, patient)
+    wrong = {field: code for field, text in texts.items() if (code := who.given_away(text))}
+    if wrong:
+        raise Invalid("text-identifies-patient", fields=wrong)
+
+
+# --- inside ----------------------------------------------------------------------------------------------
+
+
+def _checked(
+    name: str,
+    sex: str,
+    birth_date: dt.date | None,
+    national_id: str | None,
+    record_number: str | None,
+    phone: str | None,
+) -> Identity:
+    wrong: dict[str, str] = {}
+    if not names.squeezed(name):
+        wrong["name"] = "field-required"
+    if sex not in valuesets.value_set("sex").codes:
+        wrong["sex"] = "field-code-unknown"
+    if birth_date is not None:
+        if birth_date > ids.now().date() + dt.timedelta(days=1):
+            wrong["birth_date"] = "field-in-the-future"
+        elif birth_date.year < 1880:
+            wrong["birth_date"] = "field-not-a-date"
+    for field, value in (("name", name), ("national_id", national_id), ("record_number", record_number)):
+        if value and len(value) > 100:
+            wrong[field] = "field-too-long"
+    if phone and len(phone) > 40:
+        wrong["phone"] = "field-too-long"
+    if wrong:
+        raise Invalid("form-invalid", fields=wrong)
+    return Identity(
+        name=" ".join(name.split()),
+        sex=cast(Sex, sex),
+        birth_date=birth_date,
+        national_id=(national_id or "").strip() or None,
+        record_number=(record_number or "").strip() or None,
+        phone=(phone or "").strip() or None,
+    )
+
+
+def _own(db: Tx, actor: Actor, patient_id: UUID) -> Patient:
+    patient = db.get(Patient, patient_id)
+    if patient is None or patient.organisation_id != actor.organisation_id:
+        raise NotFound("patient-not-found")
+    return patient
+
+
+def _seal(db: Tx, patient: Patient, who: Identity) -> None:
+    patient.identity = db.keyring.seal(
+        db,
+        unit(patient),
+        "identity",
+        "patients",
+        patient.id,
+        patient.version,
+        who.model_dump_json().encode(),
+    )
+
+
+def _index_values(who: Identity) -> list[tuple[str, str]]:
+    values: list[tuple[str, str]] = []
+    if who.birth_date:
+        born = who.birth_date.isoformat()
+        values.append(("name-birth", f"{names.squeezed(who.name)}|{born}"))
+        values += [("sound-birth", f"{reading}|{born}") for reading in sorted(names.readings(who.name))]
+    if who.record_number:
+        values.append(("record-number", names.squeezed(who.record_number)))
+    if who.national_id:
+        values.append(("national-id", names.squeezed(who.national_id)))
+    return values
+
+
+def _blind(db: Tx, organisation_id: UUID, kind: str, value: str) -> bytes:
+    return db.keyring.blind_index(db, organisation_id, f"patients:{kind}", value)
+
+
+def _index(db: Tx, patient: Patient, who: Identity) -> None:
+    db.add_all(
+        PatientIndex(
+            patient_id=patient.id,
+            organisation_id=patient.organisation_id,
+            kind=kind,
+            value=_blind(db, patient.organisation_id, kind, value),
+        )
+        for kind, value in _index_values(who)
+    )
+
+
+def _by_index(db: Tx, organisation_id: UUID, kind: str, values: Iterable[str]) -> set[UUID]:
+    blind = [_blind(db, organisation_id, kind, value) for value in values]
+    rows = select(PatientIndex.patient_id).where(
+        PatientIndex.organisation_id == organisation_id, PatientIndex.kind == kind, PatientIndex.value.in_(blind)
+    )
+    return set(db.scalars(rows))
+
+
+def _rows(db: Tx, patient_ids: Iterable[UUID]) -> list[Patient]:
+    return list(db.scalars(select(Patient).where(Patient.id.in_(list(patient_ids))).order_by(Patient.id)))
+
+
+WHY = {
+    "record-number": "same-number",
+    "national-id": "same-number",
+    "name-birth": "same-name-birth",
+    "sound-birth": "same-sound-birth",
+}
+
+
+def _alike(db: Tx, organisation_id: UUID, sought: Identity) -> list[Found]:
+    why: dict[UUID, str] = {}
+    for kind, value in sorted(_index_values(sought), key=lambda pair: list(WHY).index(pair[0])):
+        for patient_id in _by_index(db, organisation_id, kind, [value]):
+            why.setdefault(patient_id, WHY[kind])
+    return [Found(row.id, unsealed(db, row), why[row.id]) for row in _rows(db, why)]
+
+
+def _record(db: Tx, actor: Actor, action: str, patient: Patient) -> None:
+    audit.record(
+        db,
+        actor,
+        action,
+        organisation_id=patient.organisation_id,
+        patient_ids=(patient.id,),
+        object_type="patient",
+        object_id=patient.id,
+        detail={"version": patient.version},
+    )
+
+
+def _record_search(db: Tx, actor: Actor, found: list[Found], how: str, purpose: str) -> None:
+    audit.record(
+        db,
+        actor,
+        "patient:search",
+        organisation_id=actor.organisation_id,
+        patient_ids=tuple(item.patient_id for item in found),
+        object_type="patient",
+        purpose=purpose,
+        detail={"how": how, "shown": len(found)},
+    )

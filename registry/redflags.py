@@ -1,0 +1,71 @@
+"""Red flags: rules that propose a higher urgency from what is recorded. They only raise.
+
+That no rule fired proves nothing. The rules are proposals of the clinical reference §8 which clinicians
+set; each has a code that is recorded with the urgency it raised. Pure.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from registry.clocks import URGENCIES
+from registry.forms.amputation import Amputation
+from registry.forms.fields import Document
+from registry.forms.injury import Injury
+
+HIGH_RISK = frozenset({"agricultural", "faecal", "sewage", "aquatic"})
+TOURNIQUET_LIMIT = dt.timedelta(hours=2)
+LOWEST_PRESSURE = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A code, the urgency it raises to, and the test of one document at a moment."""
+
+    code: str
+    urgency: str
+    fires: Callable[[Document, dt.datetime], bool]
+
+
+def _severed(document: Document, now: dt.datetime) -> bool:
+    return isinstance(document, Amputation) and document.completeness != "incomplete_viable"
+
+
+def _partly_severed(document: Document, now: dt.datetime) -> bool:
+    return isinstance(document, Amputation)
+
+
+def _tourniquet(document: Document, now: dt.datetime) -> bool:
+    if not isinstance(document, Injury) or document.tourniquet_on_at is None or document.tourniquet_on_at.at is None:
+        return False
+    off = document.tourniquet_off_at
+    end = off.at if off and off.at else now
+    return end - document.tourniquet_on_at.at > TOURNIQUET_LIMIT
+
+
+def _pressure(document: Document, now: dt.datetime) -> bool:
+    return isinstance(document, Injury) and document.systolic is not None and document.systolic < LOWEST_PRESSURE
+
+
+def _injected(document: Document, now: dt.datetime) -> bool:
+    return isinstance(document, Injury) and document.mechanism == "high_pressure_injection"
+
+
+def _dirty(document: Document, now: dt.datetime) -> bool:
+    return isinstance(document, Injury) and bool(HIGH_RISK & set(document.contamination))
+
+
+RULES = (
+    Rule("severed-or-devascularised", "emergency", _severed),
+    Rule("partly-severed", "urgent", _partly_severed),
+    Rule("tourniquet-over-two-hours", "emergency", _tourniquet),
+    Rule("low-blood-pressure", "emergency", _pressure),
+    Rule("high-pressure-injection", "urgent", _injected),
+    Rule("high-risk-contamination", "urgent", _dirty),
+)
+
+
+def fired(document: Document, now: dt.datetime) -> list[Rule]:
+    """The rules that fire on a document, highest urgency first."""
+    found = [rule for rule in RULES if rule.fires(document, now)]
+    return sorted(found, key=lambda rule: -URGENCIES.index(rule.urgency))
