@@ -1,0 +1,192 @@
+"""Grants: what lets a person of another hospital reach one case.
+
+A grant names a case, the organisation that is let in, a role there and perhaps one person; it expires, can
+be revoked, and says whether its holder may see who the patient is. It is given by the owning hospital
+(who may refer the case) or passed on, inside their own hospital and never for more than they hold, by the
+coordinator to whom it was given. Children know parents: a grant knows its case by id alone.
+"""
+
+import datetime as dt
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, ForeignKey, Index, and_, or_, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth import people, rules
+from auth.organisations import Organisation
+from core import audit, ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Conflict, Denied, Invalid, NotFound
+from core.tables import Base, Code, IdColumn
+
+GRANTABLE = frozenset(role for role, relation, _ in rules.RULES if relation == "granted")
+
+
+class Grant(Base):
+    """A right on one case. ``organisation_id`` owns the case; ``person_id`` None means every member with ``role``."""
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        Index("ix_grants_case_id", "case_id"),
+        Index("ix_grants_grantee", "grantee_organisation_id", "role", "person_id"),
+    )
+
+    id: Mapped[IdColumn]
+    case_id: Mapped[UUID]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey(Organisation.id))
+    grantee_organisation_id: Mapped[UUID] = mapped_column(ForeignKey(Organisation.id))
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey(people.Person.id))
+    role: Mapped[Code]
+    sees_identity: Mapped[bool] = mapped_column(default=False)
+    reason: Mapped[str]
+    given_by: Mapped[UUID | None]
+    given_at: Mapped[dt.datetime] = mapped_column(default=ids.now)
+    expires_at: Mapped[dt.datetime]
+    revoked_at: Mapped[dt.datetime | None]
+    revoked_because: Mapped[Code | None]
+
+
+def held_by(actor: Actor, at: dt.datetime) -> ColumnElement[bool]:
+    """The SQL of `rules.is_live` and `rules.reaches`: grants that let this actor in at that moment."""
+    return and_(
+        Grant.grantee_organisation_id == actor.organisation_id,
+        Grant.role.in_(sorted(rules.holders(actor))),
+        or_(Grant.person_id.is_(None), Grant.person_id == actor.person_id),
+        Grant.revoked_at.is_(None),
+        Grant.expires_at > at,
+    )
+
+
+def holding(db: Tx, actor: Actor, case_id: UUID, *, lock: bool = False) -> list[Grant]:
+    """The live grants that let the actor into the case.
+
+    ``lock`` keeps them from being revoked before this transaction ends (and waits for a revocation under
+    way), so that nothing is written on a right that has just been withdrawn.
+    """
+    if actor.person_id is None:
+        return []
+    query = select(Grant).where(Grant.case_id == case_id, held_by(actor, ids.now())).order_by(Grant.id)
+    if lock:
+        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return list(db.scalars(query))
+
+
+def give(
+    db: Tx,
+    actor: Actor,
+    *,
+    case_id: UUID,
+    organisation_id: UUID,
+    grantee_organisation_id: UUID,
+    role: str,
+    person_id: UUID | None = None,
+    sees_identity: bool = False,
+    expires_at: dt.datetime,
+    reason: str,
+) -> Grant:
+    """Let an organisation's members in a role, or one of them, into a case that ``organisation_id`` owns.
+
+    Who may refer the case may let in anybody. Who may allocate it may let in people of their own hospital,
+    not longer and not seeing more than they were let in themselves. An equal grant that is live is
+    replaced. Raises NotFound for a case or person the actor cannot see, Denied, and Invalid.
+    """
+    held = holding(db, actor, case_id, lock=True)
+    may = partial(rules.decide, actor, organisation_id=organisation_id, case_id=case_id, grants=held)
+    if not may("case:read"):
+        raise NotFound("case-not-found")
+    if role not in GRANTABLE:
+        raise Invalid(fields={"role": "role-not-grantable"})
+    if expires_at <= ids.now():
+        raise Invalid(fields={"expires_at": "expiry-past"})
+    if not may("case:refer"):
+        if not may("referral:allocate"):
+            raise Denied("not-allowed")
+        _check_passing_on(actor, organisation_id, grantee_organisation_id, held, sees_identity=sees_identity, expires_at=expires_at)
+    if not people.serves(db, grantee_organisation_id, role, person_id):
+        raise NotFound("person-not-found")
+    for grant in db.scalars(select(Grant).where(Grant.case_id == case_id, Grant.revoked_at.is_(None))):
+        if (grant.grantee_organisation_id, grant.person_id, grant.role) == (grantee_organisation_id, person_id, role):
+            grant.revoked_at, grant.revoked_because = ids.now(), "replaced"
+    grant = Grant(
+        case_id=case_id,
+        organisation_id=organisation_id,
+        grantee_organisation_id=grantee_organisation_id,
+        person_id=person_id,
+        role=role,
+        sees_identity=sees_identity,
+        reason=reason,
+        given_by=actor.person_id,
+        expires_at=expires_at,
+    )
+    db.add(grant)
+    db.flush()
+    _record(db, actor, "grant:give", grant, detail={"role": role, "sees_identity": sees_identity, "expires_at": expires_at.isoformat()})
+    return grant
+
+
+def revoke(db: Tx, actor: Actor, grant_id: UUID, *, because: str) -> Grant:
+    """End a grant at once, for a reason given as a code.
+
+    For who may refer the case, and, within their own hospital, who may allocate it. Raises NotFound where
+    the actor cannot see the case, Denied, and Conflict when the grant has been revoked before.
+    """
+    grant = db.get(Grant, grant_id)
+    if grant is None:
+        raise NotFound("grant-not-found")
+    held = holding(db, actor, grant.case_id)
+    may = partial(rules.decide, actor, organisation_id=grant.organisation_id, case_id=grant.case_id, grants=held)
+    if not may("case:read"):
+        raise NotFound("grant-not-found")
+    inside = grant.grantee_organisation_id == actor.organisation_id
+    if not may("case:refer") and not (inside and may("referral:allocate")):
+        raise Denied("not-allowed")
+    db.refresh(grant, with_for_update={"key_share": True})
+    if grant.revoked_at is not None:
+        raise Conflict("grant-already-revoked")
+    grant.revoked_at, grant.revoked_because = ids.now(), because
+    db.flush()
+    _record(db, actor, "grant:revoke", grant, detail={"role": grant.role, "because": because})
+    return grant
+
+
+def for_case(db: Tx, actor: Actor, *, case_id: UUID, organisation_id: UUID) -> list[Grant]:
+    """Every grant ever given on the case, oldest first, for whoever may read the case.
+
+    A visitor is shown only those of their own hospital. Raises NotFound.
+    """
+    held = holding(db, actor, case_id)
+    if not rules.decide(actor, "case:read", organisation_id=organisation_id, case_id=case_id, grants=held):
+        raise NotFound("case-not-found")
+    query = select(Grant).where(Grant.case_id == case_id, Grant.organisation_id == organisation_id).order_by(Grant.id)
+    if actor.organisation_id != organisation_id:
+        query = query.where(Grant.grantee_organisation_id == actor.organisation_id)
+    return list(db.scalars(query))
+
+
+def _check_passing_on(
+    actor: Actor, organisation_id: UUID, to: UUID, held: list[Grant], *, sees_identity: bool, expires_at: dt.datetime
+) -> None:
+    """Who only allocates stays inside their own hospital and passes on no more than they hold."""
+    if to != actor.organisation_id:
+        raise Denied("grant-outside-hospital")
+    allocating = rules.roles_for(actor, "granted", "referral:allocate")
+    if actor.organisation_id != organisation_id and not any(
+        grant.role in allocating and expires_at <= grant.expires_at and (grant.sees_identity or not sees_identity) for grant in held
+    ):
+        raise Denied("grant-beyond-own")
+
+
+def _record(db: Tx, actor: Actor, action: str, grant: Grant, *, detail: dict[str, str | int | bool]) -> None:
+    audit.record(
+        db,
+        actor,
+        action,
+        organisation_id=grant.organisation_id,
+        case_id=grant.case_id,
+        person_id=grant.person_id,
+        object_type="grant",
+        object_id=grant.id,
+        detail={**detail, "grantee_organisation_id": str(grant.grantee_organisation_id)},
+    )

@@ -1,0 +1,332 @@
+"""People: who works here, and in which roles.
+
+A person has one home organisation, which keeps their account and logs their sign-ins, and memberships
+(person, organisation, role) there and elsewhere. Administrators manage the people of their own hospital:
+nobody changes their own rights, nobody hands out the operator's role but the command line, and the last
+administrator stays. Names, titles and telephone numbers of staff are not secret among the hospitals; what
+else stands here is for their own hospital.
+"""
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, UniqueConstraint, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth import rules
+from auth.organisations import LONGEST_NAME, ZONES, Organisation
+from core import audit, ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Conflict, Denied, Invalid, NotFound
+from core.tables import Base, Code, IdColumn
+
+LANGUAGES = ("zh", "en")
+LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{1,63}")
+BY_COMMAND_ONLY = frozenset({"operator"})
+
+
+class Person(Base):
+    """One person's account. ``organisation_id`` is the home organisation; ``void_before`` ends what began before it."""
+
+    __tablename__ = "people"
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey(Organisation.id), index=True)
+    login: Mapped[Code] = mapped_column(unique=True)
+    name: Mapped[str]
+    name_en: Mapped[str]
+    title: Mapped[str]
+    language: Mapped[Code]
+    time_zone: Mapped[Code]
+    phone: Mapped[str]
+    licence_number: Mapped[str]
+    specialty: Mapped[str]
+    created_at: Mapped[dt.datetime] = mapped_column(default=ids.now)
+    disabled_at: Mapped[dt.datetime | None]
+    void_before: Mapped[dt.datetime | None]
+
+
+class Membership(Base):
+    """One role of one person in one organisation."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (UniqueConstraint("person_id", "organisation_id", "role"),)
+
+    id: Mapped[IdColumn]
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(Person.id))
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey(Organisation.id), index=True)
+    role: Mapped[Code]
+    since: Mapped[dt.datetime] = mapped_column(default=ids.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Byline:
+    """What stands beside somebody's work: name, title and hospital."""
+
+    id: UUID
+    name: str
+    name_en: str
+    title: str
+    organisation_id: UUID
+
+
+def plain_login(login: str) -> str:
+    """The one spelling of a login: compatibility-normalised (NFKC), folded, without space around it."""
+    return unicodedata.normalize("NFKC", login).strip().casefold()
+
+
+def create(
+    db: Tx,
+    actor: Actor,
+    *,
+    login: str,
+    name: str,
+    name_en: str = "",
+    title: str = "",
+    language: str = "zh",
+    time_zone: str | None = None,
+    phone: str = "",
+    licence_number: str = "",
+    specialty: str = "",
+    roles: Iterable[str] = (),
+) -> Person:
+    """Add a person to the actor's organisation, with roles there, without any way to sign in yet.
+
+    Needs ``people:manage``. Raises Denied, and Invalid naming the fields (a login somebody has is
+    ``login-taken``).
+    """
+    rules.require_in_organisation(actor, "people:manage")
+    home = db.get_one(Organisation, actor.organisation_id)
+    texts = {"name": name, "name_en": name_en, "title": title, "phone": phone, "licence_number": licence_number, "specialty": specialty}
+    texts = {key: unicodedata.normalize("NFC", value).strip() for key, value in texts.items()}
+    person = Person(
+        id=ids.new(),
+        organisation_id=home.id,
+        login=plain_login(login),
+        language=language,
+        time_zone=time_zone or home.time_zone,
+        **texts,
+    )
+    roles = sorted(set(roles))
+    _check(person, texts, roles)
+    for role in roles:
+        _check_handing_out(actor, role)
+    try:
+        with db.begin_nested():
+            db.add(person)
+    except IntegrityError:
+        raise Invalid(fields={"login": "login-taken"}) from None
+    _record(db, actor, "person:create", person)
+    for role in roles:
+        _appoint(db, actor, person, role)
+    return person
+
+
+def get(db: Tx, actor: Actor, person_id: UUID) -> Person:
+    """A person of the actor's organisation, or the actor. Raises NotFound for anybody else."""
+    person = db.get(Person, person_id)
+    if person is None or not (
+        person_id == actor.person_id or person.organisation_id == actor.organisation_id or roles_in(db, person_id, actor.organisation_id)
+    ):
+        raise NotFound("person-not-found")
+    return person
+
+
+def bylines(db: Tx, person_ids: Iterable[UUID]) -> dict[UUID, Byline]:
+    """Name, title and hospital of people whose work the caller was allowed to see, by id."""
+    query = select(Person).where(Person.id.in_(set(person_ids)))
+    return {person.id: Byline(person.id, person.name, person.name_en, person.title, person.organisation_id) for person in db.scalars(query)}
+
+
+def members(db: Tx, organisation_id: UUID, role: str | None = None) -> list[Person]:
+    """The people at work in an organisation (in that role), without the disabled, by login."""
+    query = select(Person).join(Membership, Membership.person_id == Person.id)
+    query = query.where(Membership.organisation_id == organisation_id, Person.disabled_at.is_(None))
+    if role is not None:
+        query = query.where(Membership.role == role)
+    return list(db.scalars(query.distinct().order_by(Person.login)))
+
+
+def staff(db: Tx, actor: Actor) -> list[tuple[Person, frozenset[str]]]:
+    """Everybody of the actor's organisation with their roles there, the disabled too. Needs ``people:manage``."""
+    rules.require_in_organisation(actor, "people:manage")
+    here = select(Membership.person_id).where(Membership.organisation_id == actor.organisation_id)
+    query = select(Person).where(or_(Person.organisation_id == actor.organisation_id, Person.id.in_(here)))
+    return [(person, roles_in(db, person.id, actor.organisation_id)) for person in db.scalars(query.order_by(Person.login))]
+
+
+def roles_in(db: Tx, person_id: UUID, organisation_id: UUID) -> frozenset[str]:
+    """The person's roles in one organisation."""
+    query = select(Membership.role).where(Membership.person_id == person_id, Membership.organisation_id == organisation_id)
+    return frozenset(db.scalars(query))
+
+
+def workplaces(db: Tx, person_id: UUID) -> dict[UUID, frozenset[str]]:
+    """The organisations the person works in, with their roles there; home first, then as they joined."""
+    home = select(Person.organisation_id).where(Person.id == person_id).scalar_subquery()
+    query = select(Membership).where(Membership.person_id == person_id)
+    found: dict[UUID, frozenset[str]] = {}
+    for membership in db.scalars(query.order_by((Membership.organisation_id != home), Membership.id)):
+        found[membership.organisation_id] = found.get(membership.organisation_id, frozenset()) | {membership.role}
+    return found
+
+
+def serves(db: Tx, organisation_id: UUID, role: str, person_id: UUID | None = None) -> bool:
+    """Whether somebody (or that person) who is not disabled has the role there."""
+    return any(person_id in (None, person.id) for person in members(db, organisation_id, role))
+
+
+def appoint(db: Tx, actor: Actor, person_id: UUID, role: str) -> None:
+    """Give a person of the actor's organisation one more role there; giving it twice changes nothing.
+
+    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, Denied, StepUpNeeded and Invalid.
+    """
+    person = manageable(db, actor, person_id)
+    rules.require_step_up(actor)
+    if role not in rules.ROLES:
+        raise Invalid(fields={"role": "role-unknown"})
+    _check_handing_out(actor, role)
+    _appoint(db, actor, person, role)
+
+
+def dismiss(db: Tx, actor: Actor, person_id: UUID, role: str) -> None:
+    """Take a role in the actor's organisation from a person; it ends with their next request.
+
+    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, Denied, StepUpNeeded, and Conflict
+    for the last administrator.
+    """
+    person = manageable(db, actor, person_id)
+    rules.require_step_up(actor)
+    membership = db.scalars(
+        select(Membership).where(
+            Membership.person_id == person_id, Membership.organisation_id == actor.organisation_id, Membership.role == role
+        )
+    ).first()
+    if membership is None:
+        raise NotFound("role-not-held")
+    if role == "administrator":
+        _check_not_last(db, person_id, actor.organisation_id)
+    db.delete(membership)
+    db.flush()
+    _record(db, actor, "role:dismiss", person, role=role)
+
+
+def disable(db: Tx, actor: Actor, person_id: UUID) -> Person:
+    """Shut a person of the actor's home organisation out: sessions and tokens end for good, the work stays.
+
+    Needs ``people:manage``. Raises NotFound, Denied, and Conflict for the last administrator of any hospital.
+    """
+    person = manageable(db, actor, person_id, at_home=True)
+    for organisation_id, roles in workplaces(db, person_id).items():
+        if "administrator" in roles:
+            _check_not_last(db, person_id, organisation_id)
+    if person.disabled_at is None:
+        person.disabled_at = person.void_before = ids.now()
+        db.flush()
+        _record(db, actor, "person:disable", person)
+    return person
+
+
+def enable(db: Tx, actor: Actor, person_id: UUID) -> Person:
+    """Let a disabled person sign in again; old sessions and tokens stay ended. Needs ``people:manage``."""
+    person = manageable(db, actor, person_id, at_home=True)
+    rules.require_step_up(actor)
+    if person.disabled_at is not None:
+        person.disabled_at, person.void_before = None, ids.now()
+        db.flush()
+        _record(db, actor, "person:enable", person)
+    return person
+
+
+def set_language(db: Tx, actor: Actor, language: str) -> Person:
+    """Choose the actor's own language. Raises Invalid."""
+    if actor.person_id is None:
+        raise Denied("not-allowed")
+    if language not in LANGUAGES:
+        raise Invalid(fields={"language": "language-unknown"})
+    person = db.get_one(Person, actor.person_id)
+    person.language = language
+    db.flush()
+    _record(db, actor, "person:set-language", person, language=language)
+    return person
+
+
+def manageable(db: Tx, actor: Actor, person_id: UUID, *, at_home: bool = False) -> Person:
+    """A person whose rights the actor may change: of their own organisation (``at_home``: for good), never themselves.
+
+    Raises NotFound and Denied.
+    """
+    rules.require_in_organisation(actor, "people:manage")
+    person = db.get(Person, person_id) if actor.person_id is None and not at_home else get(db, actor, person_id)
+    if person is None or (at_home and person.organisation_id != actor.organisation_id):
+        raise NotFound("person-not-found")
+    if person_id == actor.person_id:
+        raise Denied("own-rights")
+    return person
+
+
+def _check(person: Person, texts: dict[str, str], roles: list[str]) -> None:
+    wrong = {key: "text-too-long" for key, value in texts.items() if len(value) > LONGEST_NAME}
+    wrong |= {key: "text-invalid" for key, value in texts.items() if any(unicodedata.category(c) in {"Cc", "Cs"} for c in value)}
+    if not person.name:
+        wrong["name"] = "text-missing"
+    if not LOGIN.fullmatch(person.login):
+        wrong["login"] = "login-invalid"
+    if person.language not in LANGUAGES:
+        wrong["language"] = "language-unknown"
+    if person.time_zone not in ZONES:
+        wrong["time_zone"] = "time-zone-unknown"
+    if not set(roles) <= set(rules.ROLES):
+        wrong["roles"] = "role-unknown"
+    if wrong:
+        raise Invalid(fields=wrong)
+
+
+def _check_handing_out(actor: Actor, role: str) -> None:
+    if role in BY_COMMAND_ONLY and actor.person_id is not None:
+        raise Denied("role-by-command-only")
+
+
+def _check_not_last(db: Tx, person_id: UUID, organisation_id: UUID) -> None:
+    """Refuse to take an organisation's last administrator; two who try at once wait for each other."""
+    db.execute(select(Organisation.id).where(Organisation.id == organisation_id).with_for_update())
+    others = (
+        select(func.count())
+        .select_from(Membership)
+        .join(Person, Person.id == Membership.person_id)
+        .where(
+            Membership.organisation_id == organisation_id,
+            Membership.role == "administrator",
+            Membership.person_id != person_id,
+            Person.disabled_at.is_(None),
+        )
+    )
+    if not db.scalar(others):
+        raise Conflict("last-administrator")
+
+
+def _appoint(db: Tx, actor: Actor, person: Person, role: str) -> None:
+    if role not in roles_in(db, person.id, actor.organisation_id):
+        db.add(Membership(person_id=person.id, organisation_id=actor.organisation_id, role=role))
+        db.flush()
+        _record(db, actor, "role:appoint", person, role=role)
+
+
+def _record(db: Tx, actor: Actor, action: str, person: Person, **detail: str) -> None:
+    audit.record(
+        db,
+        actor,
+        action,
+        organisation_id=actor.organisation_id,
+        person_id=person.id,
+        object_type="person",
+        object_id=person.id,
+        purpose="administration",
+        detail=dict(detail),
+    )

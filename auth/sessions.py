@@ -1,0 +1,233 @@
+"""Sessions: a person signed in at a browser, at work in one organisation at a time.
+
+Only the digest of the cookie's secret is stored. A session ends when idle, at its absolute limit, at
+sign-out, at a password change, when its person is disabled, and when its person has no role left in its
+organisation. The secret is minted at sign-in and again at every step-up and change of organisation
+(ASVS 7.2.4), so that one fixed or seen earlier is worth nothing.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, and_, or_, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth import actors, people, secret
+from auth.people import Person
+from core import audit, ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Denied, NotFound
+from core.tables import Base, Code, IdColumn
+
+LONGEST_AGENT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a session lasts: without a request, and altogether (NIST SP 800-63B-4 §2.2.3: 12 h)."""
+
+    idle: dt.timedelta = dt.timedelta(minutes=15)
+    absolute: dt.timedelta = dt.timedelta(hours=12)
+
+
+class SignedSession(Base):
+    """One sign-in. ``network`` and ``agent`` are shown to its person, to know it again."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[IdColumn]
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(Person.id), index=True)
+    organisation_id: Mapped[UUID]
+    network: Mapped[str]
+    agent: Mapped[str]
+    idle_seconds: Mapped[int]
+    started_at: Mapped[dt.datetime]
+    seen_at: Mapped[dt.datetime]
+    idle_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]
+    stepped_up_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    ended_because: Mapped[Code | None]
+
+
+def start(
+    db: Tx, person: Person, *, organisation_id: UUID, network: str = "", agent: str = "", limits: Limits | None = None
+) -> tuple[Actor, str]:
+    """Begin a session for a person who has proved both factors; gives the actor and the cookie's secret.
+
+    For `auth.signin` alone. Raises Denied when the person has no role in the organisation.
+    """
+    limits = limits or Limits()
+    now, plain = ids.now(), secret.mint()
+    session = SignedSession(
+        id=ids.new(),
+        digest=secret.digest(plain),
+        person_id=person.id,
+        organisation_id=organisation_id,
+        network=network,
+        agent="".join(c for c in agent if c.isprintable())[:LONGEST_AGENT],
+        idle_seconds=int(limits.idle.total_seconds()),
+        started_at=now,
+        seen_at=now,
+        idle_at=now + limits.idle,
+        expires_at=now + limits.absolute,
+    )
+    actor = actors.acting(db, person, organisation_id, session_id=session.id)
+    if actor is None:
+        raise Denied("not-allowed")
+    db.add(session)
+    db.flush()
+    _record(db, actor, "session:start", person, session.id)
+    return actor, plain
+
+
+def resolve(db: Tx, cookie: str, *, touch: bool = True) -> Actor | None:
+    """Who holds this cookie; None when there is no such live session.
+
+    ``touch`` pushes the idle limit on, at most once a minute; a poll that no person caused passes False.
+    """
+    return _actor(db, SignedSession.digest == secret.digest(cookie), touch=touch)
+
+
+def again(db: Tx, actor: Actor) -> Actor | None:
+    """The same session's actor as of now, for streams that check whether their right still stands."""
+    return _actor(db, SignedSession.id == actor.session_id, touch=False) if actor.session_id is not None else None
+
+
+def own(db: Tx, actor: Actor) -> list[SignedSession]:
+    """The live sessions of the actor's own person, newest first."""
+    query = select(SignedSession).join(Person, Person.id == SignedSession.person_id)
+    query = query.where(SignedSession.person_id == actor.person_id, _live(ids.now()))
+    return list(db.scalars(query.order_by(SignedSession.seen_at.desc(), SignedSession.id)))
+
+
+def end(db: Tx, actor: Actor, session_id: UUID | None = None) -> None:
+    """End the actor's session (sign out) or another of the same person. Raises NotFound for anybody else's."""
+    session = db.get(SignedSession, session_id or actor.session_id) if session_id or actor.session_id else None
+    if session is None or session.person_id != actor.person_id:
+        raise NotFound("session-not-found")
+    if session.ended_at is None:
+        session.ended_at, session.ended_because = ids.now(), "signed-out"
+        db.flush()
+        _record(db, actor, "session:end", db.get_one(Person, session.person_id), session.id)
+
+
+def end_presented(db: Tx, cookie: str) -> None:
+    """End the session whose cookie was shown at a new sign-in, whoever's it was."""
+    ending = update(SignedSession).where(SignedSession.digest == secret.digest(cookie), SignedSession.ended_at.is_(None))
+    db.execute(ending.values(ended_at=ids.now(), ended_because="replaced"))
+
+
+def end_all(db: Tx, actor: Actor, person_id: UUID, *, because: str, keep: UUID | None = None) -> int:
+    """End every session of a person but ``keep``, for a reason given as a code; gives their number.
+
+    For the person, and for ``people:manage`` in their home organisation. Raises NotFound and Denied.
+    """
+    mine = person_id == actor.person_id
+    person = people.get(db, actor, person_id) if mine else people.manageable(db, actor, person_id, at_home=True)
+    now = ids.now()
+    ending = update(SignedSession).where(SignedSession.person_id == person_id, SignedSession.ended_at.is_(None))
+    if keep is not None:
+        ending = ending.where(SignedSession.id != keep)
+    ended = db.execute(ending.values(ended_at=now, ended_because=because).returning(SignedSession.id)).all()
+    if ended:
+        _record(db, actor, "session:end-all", person, None, because=because, count=len(ended))
+    return len(ended)
+
+
+def switch(db: Tx, actor: Actor, organisation_id: UUID) -> tuple[Actor, str]:
+    """Go on in another organisation the person works in, under a fresh secret; a step-up does not come along.
+
+    Raises NotFound for an organisation where the person has no role, Denied without a session.
+    """
+    session = _held(db, actor)
+    person = db.get_one(Person, session.person_id)
+    there = actors.acting(db, person, organisation_id, session_id=session.id)
+    if there is None:
+        raise NotFound("organisation-not-found")
+    session.organisation_id, session.stepped_up_at = organisation_id, None
+    plain = _rotate(db, session)
+    _record(db, there, "session:switch", person, session.id)
+    return there, plain
+
+
+def step_up(db: Tx, actor: Actor) -> tuple[Actor, str]:
+    """Note that the person has just proved a factor again; for `auth.stepup` alone. Gives the fresh secret."""
+    session = _held(db, actor)
+    person = db.get_one(Person, session.person_id)
+    session.stepped_up_at = ids.now()
+    plain = _rotate(db, session)
+    stepped = actors.acting(db, person, session.organisation_id, session_id=session.id, stepped_up_at=session.stepped_up_at)
+    if stepped is None:
+        raise Denied("not-allowed")
+    _record(db, stepped, "session:step-up", person, session.id)
+    return stepped, plain
+
+
+def signed_in_from(db: Tx, person_id: UUID, network: str) -> bool:
+    """Whether the person has signed in from that network within ninety days: one who is known there."""
+    since = ids.now() - dt.timedelta(days=90)
+    query = select(SignedSession.id).where(
+        SignedSession.person_id == person_id, SignedSession.network == network, SignedSession.started_at > since
+    )
+    return db.scalars(query.limit(1)).first() is not None
+
+
+def _live(now: dt.datetime) -> ColumnElement[bool]:
+    return and_(
+        SignedSession.ended_at.is_(None),
+        SignedSession.expires_at > now,
+        SignedSession.idle_at > now,
+        Person.disabled_at.is_(None),
+        or_(Person.void_before.is_(None), SignedSession.started_at > Person.void_before),
+    )
+
+
+def _actor(db: Tx, which: ColumnElement[bool], *, touch: bool) -> Actor | None:
+    now = ids.now()
+    query = select(SignedSession, Person).join(Person, Person.id == SignedSession.person_id).where(which, _live(now))
+    found = db.execute(query.execution_options(populate_existing=True)).first()
+    if found is None:
+        return None
+    session, person = found.tuple()
+    if touch and actors.touch_is_due(session.seen_at, now) and actors.may_write(db):
+        _touch(db, session, now)
+    return actors.acting(db, person, session.organisation_id, session_id=session.id, stepped_up_at=session.stepped_up_at)
+
+
+def _touch(db: Tx, session: SignedSession, now: dt.datetime) -> None:
+    """Push the idle limit on, unless another request of the session is doing so: nobody waits for that."""
+    free = select(SignedSession.id).where(SignedSession.id == session.id).with_for_update(skip_locked=True)
+    touching = update(SignedSession).where(SignedSession.id.in_(free)).execution_options(synchronize_session=False)
+    db.execute(touching.values(seen_at=now, idle_at=now + dt.timedelta(seconds=session.idle_seconds)))
+
+
+def _held(db: Tx, actor: Actor) -> SignedSession:
+    session = db.get(SignedSession, actor.session_id) if actor.session_id is not None else None
+    if session is None or session.ended_at is not None:
+        raise Denied("session-needed")
+    return session
+
+
+def _rotate(db: Tx, session: SignedSession) -> str:
+    plain = secret.mint()
+    session.digest = secret.digest(plain)
+    db.flush()
+    return plain
+
+
+def _record(db: Tx, actor: Actor, action: str, person: Person, session_id: UUID | None, **detail: str | int | bool) -> None:
+    audit.record(
+        db,
+        actor,
+        action,
+        organisation_id=person.organisation_id,
+        person_id=person.id,
+        object_type="session",
+        object_id=session_id,
+        purpose="administration",
+        detail=dict(detail),
+    )
