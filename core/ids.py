@@ -6,13 +6,17 @@ new rows land at the end of an index. An id is never a secret; access is decided
 
 import datetime as dt
 import secrets
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from uuid import UUID
+
+_told: ContextVar[dt.timedelta] = ContextVar("told", default=dt.timedelta())
 
 
 def new() -> UUID:
     """A fresh UUIDv7."""
-    milliseconds = time.time_ns() // 1_000_000
+    milliseconds = int(now().timestamp() * 1000)
     value = (milliseconds & (1 << 48) - 1) << 80 | secrets.randbits(80)
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
@@ -21,4 +25,14 @@ def new() -> UUID:
 
 def now() -> dt.datetime:
     """The present, in UTC, to the microsecond."""
-    return dt.datetime.now(dt.UTC)
+    return dt.datetime.now(dt.UTC) + _told.get()
+
+
+@contextmanager
+def told(moment: dt.datetime) -> Iterator[None]:
+    """Let the clock of this context start at ``moment``: for histories told afterwards, as in the sample world."""
+    mark = _told.set(moment - dt.datetime.now(dt.UTC))
+    try:
+        yield
+    finally:
+        _told.reset(mark)
