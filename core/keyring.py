@@ -28,7 +28,8 @@ from typing import Literal, Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from sqlalchemy import UniqueConstraint, select
@@ -196,7 +197,9 @@ class Keyring:
         row = self._find(db, kind, unit.organisation_id, unit.id, named=named)
         return self._secret(db, row)
 
-    def _find(self, db: Session, kind: str, organisation_id: UUID, unit_id: UUID, *, named: UUID | None = None, lock: bool = False) -> WrappedKey:
+    def _find(
+        self, db: Session, kind: str, organisation_id: UUID, unit_id: UUID, *, named: UUID | None = None, lock: bool = False
+    ) -> WrappedKey:
         known = _rows(db)
         row = known.get((kind, unit_id, named))
         if row is None or row not in db or lock:
@@ -245,6 +248,15 @@ class Keyring:
             secret = sealed.unseal(self._secret(db, parent), row.context(), row.wrapped)
         kept[row.id] = Key(row.id, secret)
         return kept[row.id]
+
+
+def verifies(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether an Ed25519 signature by ``Keyring.sign`` holds (RFC 8032); needs no key but the public one."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def _unwrapped(db: Session) -> dict[UUID, Key]:
