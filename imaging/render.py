@@ -1,0 +1,142 @@
+"""Rendering: a frame as a picture that any browser shows.
+
+The pipeline of PS3.4 N.2 through ``imaging.tables``; colour as RGB; then a part of it at a size, as JPEG, PNG or WebP.
+What comes out is made of pixels alone: no metadata, comment or profile of the file travels with it.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.errors import Invalid, Unsupported
+from imaging import attributes, codecs, tables
+from imaging.attributes import Attributes
+from imaging.frames import Frames, Layout
+from imaging.sandbox import Pool
+from imaging.tables import Window
+
+Picture = NDArray[np.uint8]
+"""(rows, columns) grey or (rows, columns, 3) RGB."""
+Mime = Literal["image/jpeg", "image/png", "image/webp"]
+MOST_EDGE = 16_384
+_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+_RGB = frozenset({"RGB", "YBR_ICT", "YBR_RCT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """The largest ``width`` × ``height`` a picture may take, and the part of it to show (PS3.18 §8.3.5.1.3).
+
+    ``part``: (left, top, width, height) in image pixels; a negative size mirrors.
+    """
+
+    width: int
+    height: int
+    part: tuple[float, float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.width <= MOST_EDGE and 1 <= self.height <= MOST_EDGE):
+            raise Invalid("viewport")
+
+
+def picture(frames: Frames, header: Attributes, frame: int, pool: Pool, *, window: Window | None = None) -> Picture:
+    """A frame, counted from 0, at its full size. ``window`` takes the place of the header's; colour has none.
+
+    Raises NotFound, Unsupported for what cannot be decoded or has no meaning we know, Damaged.
+    """
+    return from_array(frames.array(frame, pool), header, frames.layout, frame=frame, window=window)
+
+
+def small(frames: Frames, header: Attributes, frame: int, edge: int, pool: Pool) -> Picture:
+    """A frame with its longer side at most ``edge`` pixels. Raises as ``picture`` does."""
+    reduced = frames.reduced(frame, edge, pool)
+    found = picture(frames, header, frame, pool) if reduced is None else reduced
+    return fit(found, Viewport(edge, edge)) if max(found.shape[:2]) > edge else found
+
+
+def from_array(found: NDArray[Any], header: Attributes, layout: Layout, *, frame: int = 0, window: Window | None = None) -> Picture:
+    """Samples as ``Frames.array`` gives them, as a picture. Raises Unsupported."""
+    if layout.samples == 3:
+        return _colour(found, layout)
+    if layout.photometric == "PALETTE COLOR" and layout.bits_allocated <= 16 and not layout.floating:
+        chosen: Picture = tables.palette(header, layout)[_codes(found)]
+        return chosen
+    if layout.photometric not in _GREY:
+        raise Unsupported("image-photometric")
+    if layout.floating or layout.bits_allocated > 16:
+        values = found.astype(np.float64) if layout.floating else tables.meaning(found, layout).astype(np.float64)
+        return tables.greys(np.nan_to_num(values), header, layout, frame, window, lambda: _extent(values, header))
+    codes = _codes(found)
+    values = tables.values_of(layout)
+    looked_up: Picture = tables.greys(values, header, layout, frame, window, lambda: _extent(_present(codes, values), header))[codes]
+    return looked_up
+
+
+def fit(found: Picture, viewport: Viewport) -> Picture:
+    """The part of a picture that ``viewport`` names, scaled to the largest size that fits it, undistorted."""
+    image = Image.fromarray(found)
+    left, top, width, height = viewport.part or (0, 0, image.width, image.height)
+    box = (left, top, left + abs(width), top + abs(height))
+    if not (width and height and box[0] >= 0 and box[1] >= 0 and box[2] <= image.width and box[3] <= image.height):
+        raise Invalid("viewport")
+    ratio = min(viewport.width / abs(width), viewport.height / abs(height))
+    size = (max(round(abs(width) * ratio), 1), max(round(abs(height) * ratio), 1))
+    scaled = image.resize(size, Image.Resampling.LANCZOS if ratio < 1 else Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+    if width < 0:
+        scaled = scaled.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if height < 0:
+        scaled = scaled.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    return np.asarray(scaled)
+
+
+def encode(found: Picture, mime: Mime, quality: int = 90) -> bytes:
+    """The picture as a file. ``quality`` 1 … 100 counts for JPEG and WebP."""
+    out = io.BytesIO()
+    image = Image.fromarray(found)
+    if mime == "image/png":
+        image.save(out, "PNG", compress_level=4)
+    elif mime == "image/webp":
+        image.save(out, "WEBP", quality=quality, method=4)
+    else:
+        image.save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def recode(data: bytes, mime: Mime, quality: int = 90) -> bytes:
+    """A picture of our own making (a rendition) in another format."""
+    with Image.open(io.BytesIO(data), formats=("WEBP", "JPEG", "PNG")) as image:
+        return encode(np.asarray(image if image.mode == "L" else image.convert("RGB")), mime, quality)
+
+
+def _codes(found: NDArray[Any]) -> NDArray[Any]:
+    return found.view(f"<u{found.dtype.itemsize}") if found.dtype.kind == "i" else found
+
+
+def _present(codes: NDArray[Any], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[np.flatnonzero(np.bincount(codes.ravel(), minlength=len(values)))]
+
+
+def _extent(values: NDArray[np.float64], header: Attributes) -> tuple[float, float]:
+    """Smallest and largest of what was measured: padding around the picture is not (PS3.3 C.7.5.1.1.2)."""
+    measured = values[np.isfinite(values)]
+    padding = attributes.number(header, "PixelPaddingValue")
+    if padding is not None:
+        limit = attributes.number(header, "PixelPaddingRangeLimit")
+        low, high = sorted((padding, padding if limit is None else limit))
+        measured = measured[(measured < low) | (measured > high)]
+    return (float(measured.min()), float(measured.max())) if measured.size else (0.0, 0.0)
+
+
+def _colour(found: NDArray[Any], layout: Layout) -> Picture:
+    if layout.floating or (layout.photometric not in _RGB and layout.photometric not in codecs.YBR):
+        raise Unsupported("image-photometric")
+    used = tables.meaning(found, layout) if layout.bits_stored < layout.bits_allocated else found
+    narrow: Picture = (used >> max(layout.bits_stored - 8, 0)).astype(np.uint8)
+    if layout.photometric in codecs.YBR and not layout.compressed:
+        turned: Picture = codecs.ybr_to_rgb(narrow)
+        return turned
+    return narrow
