@@ -25,7 +25,7 @@ from imaging import wire
 from imaging.bodies import Readable
 from imaging.wire import Message
 
-MODULES = ("imaging.dicom", "imaging.photo")
+MODULES = ("imaging.dicom", "imaging.photo", "imaging.codecs")
 """Where tasks are; the fork server loads these and calls their ``warm()``, for a worker can load nothing more."""
 START_SECONDS = 60.0
 WAIT_SECONDS = 120.0

@@ -16,7 +16,7 @@ from imaging.frames import Frames, Layout
 FOLDER = Path(pydicom.__file__).parent / "data" / "test_files"
 ORGANISATION = UUID(int=7)
 
-PIXELS = """
+_NAMES = """
 693_J2KI CT_small ExplVR_BigEnd J2K_pixelrep_mismatch JPEG2000 JPEGLSNearLossless_08 JPEGLSNearLossless_16 MR_small MR_small_RLE
 MR_small_bigendian MR_small_expb MR_small_implicit MR_small_jp2klossless MR_small_jpeg_ls_lossless MR_small_padded
 SC_jpeg_no_color_transform SC_jpeg_no_color_transform_2 SC_rgb_dcmtk_+eb+cr SC_rgb_dcmtk_+eb+cy+n1 SC_rgb_dcmtk_+eb+cy+n2
@@ -26,7 +26,8 @@ SC_rgb_rle_16bit_2frame SC_rgb_rle_2frame SC_rgb_rle_32bit SC_rgb_rle_32bit_2fra
 SC_rgb_small_odd_jpeg SC_ybr_full_422_uncompressed examples_jpeg2k examples_overlay examples_palette examples_rgb_color
 examples_ybr_color image_dfl liver_1frame liver_expb_1frame rtdose rtdose_1frame rtdose_expb rtdose_expb_1frame rtdose_rle
 rtdose_rle_1frame
-""".split()
+"""
+PIXELS = _NAMES.split()
 """Everything pydicom can decode here as well, for comparison."""
 ALONE = ["JPEG-lossy", "JPGExtended", "SC_rgb_jpeg_gdcm", "GDCMJ2K_TextGBR"]
 """What only we decode: pydicom has no decoder for these without further packages."""
