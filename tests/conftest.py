@@ -161,6 +161,11 @@ def load() -> None:
                     sys.stderr.write(f"not imported: {module.name}: {fault}\n")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests come last: its driver keeps an event loop running in the main thread."""
+    items.sort(key=lambda item: "browser" in Path(item.path).parts)
+
+
 @pytest.fixture(scope="session")
 def all_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     """The session's engines; servers start on first use."""

@@ -27,7 +27,6 @@ SQLITE_DIRECTORY = "sqlite-directory"
 POSTGRES_S3 = "postgres-s3"
 NAMES = (SQLITE_DIRECTORY, POSTGRES_S3)
 
-PATIENCE = 60.0
 BUCKET = "shanhai"
 # Becomes the server after asking the kernel (prctl, PR_SET_PDEATHSIG = 1) for a signal when the tests die.
 # The account is changed first, for that change would clear the request.
@@ -79,10 +78,11 @@ class Server:
         stop: signal.Signals,
         owner: Owner | None = None,
         environment: Mapping[str, str] | None = None,
+        patience: float = 60.0,
     ) -> None:
         self.folder = folder
         self.log = folder / "server.log"
-        self._stop = stop
+        self._stop, self._patience = stop, patience
         account = [str(owner.uid), str(owner.gid)] if owner else ["", ""]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -98,7 +98,7 @@ class Server:
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Poll until ``ready``; RuntimeError with the end of the log when the server died or takes too long."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         while not ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.close(keep=True)
