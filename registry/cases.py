@@ -14,7 +14,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import grants, policy
+from auth import policy
+from auth.grants import Grant
 from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
@@ -408,15 +409,21 @@ def raise_urgency(db: Tx, actor: Actor, case: Case, urgency: str, rule: str) -> 
     return True
 
 
+def live_grants(db: Tx, case: Case) -> list[Grant]:
+    """The grants that let somebody into the case now, for a caller that holds it."""
+    rows = select(Grant).where(Grant.case_id == case.id, Grant.revoked_at.is_(None), Grant.expires_at > ids.now())
+    return list(db.scalars(rows.order_by(Grant.id)))
+
+
 def participants(db: Tx, case: Case) -> set[UUID]:
     """The people a case concerns now: who opened it, and every person with a live grant on it."""
-    found = {grant.person_id for grant in grants.for_case(db, case.id) if grant.live and grant.person_id}
+    found = {grant.person_id for grant in live_grants(db, case) if grant.person_id}
     return found | ({case.created_by} if case.created_by else set())
 
 
 def watched(db: Tx, case: Case) -> bool:
     """Whether somebody outside the hospital reads the case without being shown the identity."""
-    return any(grant.live and not grant.sees_identity for grant in grants.for_case(db, case.id))
+    return any(not grant.sees_identity for grant in live_grants(db, case))
 
 
 def touch(case: Case) -> None:

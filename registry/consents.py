@@ -17,7 +17,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid
 from core.tables import Base, Code, IdColumn
-from registry import cases, valuesets
+from registry import cases, notices, valuesets
 from registry.cases import Case
 
 PURPOSES = ("treatment", "transfer", "teaching", "research")
@@ -155,7 +155,8 @@ def _state(db: Tx, actor: Actor, case: Case, purpose: str, statement: str, giver
         detail={"purpose": purpose, "standing": after},
     )
     if after == "withdrawn" and purpose in NEEDED_TO_REFER:
-        for grant in grants.for_case(db, case.id):
-            if grant.revoked_at is None:
-                grants.revoke(db, actor, grant.id, reason="consent-withdrawn")
+        told = cases.participants(db, case)
+        for grant in cases.live_grants(db, case):
+            grants.revoke(db, actor, grant.id, because="consent-withdrawn")
+        notices.tell(db, told, "consent-withdrawn", case, but=actor.person_id)
     return row

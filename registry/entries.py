@@ -6,6 +6,7 @@ that names the one it replaces. Nothing is overwritten: there is no verb that ch
 """
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed, SignInNeeded, TooLarge
 from core.tables import Base, Code, IdColumn
+from imaging.studies import Instance
 from registry import board, cases, notices, patients
 from registry.cases import Case
 from registry.forms import fields
@@ -97,12 +99,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An entry with its document. ``current`` is False for a version that a later one replaces."""
+    """An entry with its document. ``current`` is False for a version that a later one replaces.
+
+    ``sha256`` is that of the stored document, in hex.
+    """
 
     entry: Entry
     document: Document
     reason: str
     current: bool
+    sha256: str
 
 
 # --- drafts --------------------------------------------------------------------------------------------
@@ -208,7 +214,7 @@ def correct(
     """
     old = _reachable(db, actor, entry_id)
     case, model = _writable(db, actor, old.case_id, old.type)
-    if client_key and (known := _by_client_key(db, actor, case, client_key)):
+    if client_key and (known := by_client_key(db, actor, case, client_key)):
         return known
     if not reason.strip():
         raise Invalid("form-invalid", fields={"reason": "field-required"})
@@ -264,7 +270,7 @@ def _append(
 ) -> Entry:
     if case.state == "closed":
         raise Conflict("case-closed")
-    known = _by_client_key(db, actor, case, client_key) if client_key else None
+    known = by_client_key(db, actor, case, client_key) if client_key else None
     typed: dict[str, str | list[str]] = {}
     if known is None and row is not None:
         typed = _draft_raw(db, case, row)
@@ -312,7 +318,8 @@ def _append(
 
 
 def _fits(db: Tx, case: Case, document: Document) -> None:
-    """What a document has to agree with outside itself: a severed unit needs a time of injury somewhere."""
+    """What a document has to agree with outside itself: its pictures are of this case, a severed unit has a time of injury."""
+    _own_pictures(db, case, document)
     if not isinstance(document, Amputation):
         return
     injuries = [item.document for item in recorded(db, case, type="injury")]
@@ -324,6 +331,19 @@ def _fits(db: Tx, case: Case, document: Document) -> None:
         dated = document.model_copy(update={"injured_at": told})
         if wrong := dated.contradictions():
             raise Invalid("form-invalid", fields=wrong)
+
+
+def _own_pictures(db: Tx, case: Case, document: Document) -> None:
+    for name, note in document.declared().items():
+        if note.widget != "pictures":
+            continue
+        try:
+            named = {UUID(text) for text in getattr(document, name)}
+        except ValueError:
+            raise Invalid("form-invalid", fields={name: "field-picture-unknown"}) from None
+        rows = select(Instance.id).where(Instance.id.in_(named), Instance.case_id == case.id, Instance.state == "filed")
+        if set(db.scalars(rows)) != named:
+            raise Invalid("form-invalid", fields={name: "field-picture-unknown"})
 
 
 def _writable(db: Tx, actor: Actor, case_id: UUID, type: str) -> tuple[Case, type[Document]]:
@@ -350,9 +370,16 @@ def _newest(db: Tx, case: Case, type: str, entry_id: UUID) -> Entry:
     return db.scalars(rows).one()
 
 
-def _document(db: Tx, case: Case, entry: Entry) -> Document:
-    plain = cases.unseal(db, case, "entry", "entries", entry.id, entry.body, entry.version)
+def _plain(db: Tx, case: Case, entry: Entry) -> bytes:
+    return cases.unseal(db, case, "entry", "entries", entry.id, entry.body, entry.version)
+
+
+def _parsed(entry: Entry, plain: bytes) -> Document:
     return TYPES[entry.type][0].model_validate_json(plain)
+
+
+def _document(db: Tx, case: Case, entry: Entry) -> Document:
+    return _parsed(entry, _plain(db, case, entry))
 
 
 def _recorded(db: Tx, case: Case, entry: Entry, *, current: bool) -> Recorded:
@@ -360,10 +387,12 @@ def _recorded(db: Tx, case: Case, entry: Entry, *, current: bool) -> Recorded:
     if entry.reason is not None:
         plain = cases.unseal(db, case, "entry-reason", "entries", entry.id, entry.reason, entry.version)
         reason = plain.decode()
-    return Recorded(entry, _document(db, case, entry), reason, current)
+    plain = _plain(db, case, entry)
+    return Recorded(entry, _parsed(entry, plain), reason, current, hashlib.sha256(plain).hexdigest())
 
 
-def _by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Entry | None:
+def by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Entry | None:
+    """The entry an author sent under this key, for a caller that holds the case."""
     return db.scalar(
         select(Entry).where(
             Entry.case_id == case.id, Entry.author_id == actor.person_id, Entry.client_key == client_key

@@ -25,6 +25,7 @@ KINDS = (
     "referral-allocated",
     "referral-acknowledged",
     "referral-declined",
+    "referral-escalated",
     "referral-withdrawn",
     "opinion-signed",
     "opinion-addendum",

@@ -1,0 +1,135 @@
+"""The local decision: the treating surgeon accepts, modifies or rejects an opinion and says why.
+
+The treating side decides; its decision is part of the record, appended and never changed. A later decision
+on the same opinion stands beside the earlier one, the newest counts.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core import ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Conflict, Invalid, SignInNeeded
+from core.tables import Base, Code, IdColumn
+from registry import cases, notices, opinions, patients, valuesets
+from registry.cases import Case
+
+TEXT_LIMIT = 4000
+
+
+class Decision(Base):
+    """One decision on one opinion; ``reason`` is sealed under the case key."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (UniqueConstraint("case_id", "author_id", "client_key"), Index(None, "case_id", "id"))
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    opinion_id: Mapped[UUID] = mapped_column(ForeignKey("opinions.id"))
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    at: Mapped[dt.datetime]
+    choice: Mapped[Code]
+    reason: Mapped[bytes | None]
+    client_key: Mapped[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision as shown."""
+
+    decision: Decision
+    reason: str
+
+
+def record(
+    db: Tx,
+    actor: Actor,
+    *,
+    case_id: UUID,
+    opinion_id: UUID,
+    choice: str,
+    reason: str = "",
+    client_key: str | None = None,
+) -> Decision:
+    """Accept, modify or reject an opinion. A reason is needed unless it is accepted as it stands.
+
+    The experts who advised are told. The same ``client_key`` sent again gives the first decision back.
+    Raises Invalid, and Conflict on a closed case or for an addendum.
+    """
+    case = cases.reach(db, actor, case_id, "decision:write")
+    if actor.person_id is None:
+        raise SignInNeeded("sign-in-needed")
+    reason = reason.strip()
+    if client_key and (known := _by_client_key(db, actor, case, client_key)):
+        if (known.opinion_id, known.choice, _reason(db, case, known)) != (opinion_id, choice, reason):
+            raise Conflict("client-key-reused")
+        return known
+    opinion = opinions.row(db, case, opinion_id)
+    if case.state == "closed":
+        raise Conflict("case-closed")
+    if opinion.addendum_to is not None:
+        raise Conflict("decision-on-addendum")
+    wrong: dict[str, str] = {}
+    if choice not in valuesets.value_set("decision").codes:
+        wrong["choice"] = "field-code-unknown"
+    if choice != "accept" and not reason:
+        wrong["reason"] = "field-required"
+    if len(reason) > TEXT_LIMIT:
+        wrong["reason"] = "field-too-long"
+    if wrong:
+        raise Invalid("form-invalid", fields=wrong)
+    if cases.watched(db, case):
+        patients.screen(db, cases.patient_of(db, case), {"reason": reason})
+    decision = Decision(
+        id=ids.new(),
+        organisation_id=case.organisation_id,
+        case_id=case.id,
+        opinion_id=opinion.id,
+        author_id=actor.person_id,
+        at=ids.now(),
+        choice=choice,
+        client_key=client_key,
+        reason=None,
+    )
+    if reason:
+        decision.reason = cases.seal(db, case, "decision", "decisions", decision.id, reason.encode())
+    db.add(decision)
+    db.flush()
+    cases.note(
+        db, actor, "decision:record", case, object_type="decision", object_id=decision.id, detail={"choice": choice}
+    )
+    told = opinions.experts(db, case) & cases.participants(db, case)
+    notices.tell(db, told, "decision-recorded", case, but=actor.person_id)
+    return decision
+
+
+def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Decided]:
+    """The decisions on a case, oldest first; recorded as reading the case."""
+    case = cases.get(db, actor, case_id)
+    rows = db.scalars(select(Decision).where(Decision.case_id == case.id).order_by(Decision.id))
+    return [Decided(row, _reason(db, case, row)) for row in rows]
+
+
+def decided(db: Tx, opinion_ids: list[UUID]) -> set[UUID]:
+    """Which of these opinions have a decision, for a caller that holds their cases."""
+    return set(db.scalars(select(Decision.opinion_id).where(Decision.opinion_id.in_(opinion_ids))))
+
+
+def _reason(db: Tx, case: Case, decision: Decision) -> str:
+    if decision.reason is None:
+        return ""
+    return cases.unseal(db, case, "decision", "decisions", decision.id, decision.reason).decode()
+
+
+def _by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Decision | None:
+    return db.scalar(
+        select(Decision).where(
+            Decision.case_id == case.id, Decision.author_id == actor.person_id, Decision.client_key == client_key
+        )
+    )

@@ -1,0 +1,164 @@
+"""Messages: the discussion of a case between the two hospitals, sealed, one thread per case."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core import ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Conflict, Invalid, SignInNeeded
+from core.tables import Base, IdColumn
+from registry import cases, notices, patients
+from registry.cases import Case
+
+TEXT_LIMIT = 4000
+
+
+class Message(Base):
+    """One message; ``body`` is sealed under the case key. Never changed."""
+
+    __tablename__ = "messages"
+    __table_args__ = (UniqueConstraint("case_id", "author_id", "client_key"), Index(None, "case_id", "id"))
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    author_organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    at: Mapped[dt.datetime]
+    body: Mapped[bytes]
+    client_key: Mapped[str | None]
+
+
+class MessageMark(Base):
+    """Up to which moment a person has read the thread of a case."""
+
+    __tablename__ = "message_marks"
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    read_to: Mapped[dt.datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message as shown; ``new`` to a reader who had not read it before."""
+
+    id: UUID
+    author_id: UUID
+    author_organisation_id: UUID
+    at: dt.datetime
+    text: str
+    mine: bool
+    new: bool
+
+
+def post(db: Tx, actor: Actor, *, case_id: UUID, text: str, client_key: str | None = None) -> Message:
+    """Say something in the discussion of a case; everybody the case concerns is told.
+
+    The same ``client_key`` sent again gives the first message back (Conflict when the words differ). Raises
+    Invalid for an empty or too long text, or one that names a patient whose identity is not shown outside.
+    """
+    case = cases.reach(db, actor, case_id, "message:write")
+    author_id = _person(actor)
+    text = text.strip().replace("\r\n", "\n")
+    if client_key and (known := _by_client_key(db, author_id, case, client_key)):
+        if _text(db, case, known) != text:
+            raise Conflict("client-key-reused")
+        return known
+    if not text or len(text) > TEXT_LIMIT:
+        raise Invalid("form-invalid", fields={"text": "field-too-long" if text else "field-required"})
+    if cases.watched(db, case):
+        patients.screen(db, cases.patient_of(db, case), {"text": text})
+    message = Message(
+        id=ids.new(),
+        organisation_id=case.organisation_id,
+        case_id=case.id,
+        author_id=author_id,
+        author_organisation_id=actor.organisation_id,
+        at=ids.now(),
+        client_key=client_key,
+    )
+    message.body = cases.seal(db, case, "message", "messages", message.id, text.encode())
+    db.add(message)
+    db.flush()
+    cases.note(db, actor, "message:post", case, object_type="message", object_id=message.id)
+    notices.tell(db, cases.participants(db, case) | authors(db, case), "message-posted", case, but=author_id)
+    return message
+
+
+def thread(db: Tx, actor: Actor, case_id: UUID, *, mark: bool = True) -> list[Post]:
+    """The discussion, oldest first; recorded. ``mark`` moves the actor's read mark to its end."""
+    case = cases.reach(db, actor, case_id, "message:read")
+    cases.seen(db, actor, case, "message:read")
+    reader = _person(actor)
+    before = db.get(MessageMark, (case.id, reader))
+    rows = list(db.scalars(select(Message).where(Message.case_id == case.id).order_by(Message.id)))
+    posts = [
+        Post(
+            id=row.id,
+            author_id=row.author_id,
+            author_organisation_id=row.author_organisation_id,
+            at=row.at,
+            text=_text(db, case, row),
+            mine=row.author_id == reader,
+            new=row.author_id != reader and (before is None or row.at > before.read_to),
+        )
+        for row in rows
+    ]
+    if mark and rows:
+        if before is None:
+            db.add(MessageMark(case_id=case.id, person_id=reader, read_to=rows[-1].at))
+        else:
+            before.read_to = max(before.read_to, rows[-1].at)
+        db.flush()
+    return posts
+
+
+def unread(db: Tx, actor: Actor, case_ids: list[UUID]) -> dict[UUID, int]:
+    """How many messages of others the actor has not read, by case, for cases the caller has checked."""
+    reader = _person(actor)
+    rows = (
+        select(Message.case_id, func.count())
+        .outerjoin(MessageMark, (MessageMark.case_id == Message.case_id) & (MessageMark.person_id == reader))
+        .where(Message.case_id.in_(case_ids), Message.author_id != reader)
+        .where(MessageMark.read_to.is_(None) | (Message.at > MessageMark.read_to))
+        .group_by(Message.case_id)
+    )
+    return {case_id: count for case_id, count in db.execute(rows)}
+
+
+def texts(db: Tx, case: Case) -> list[str]:
+    """The words of the discussion, for the check before a referral."""
+    rows = select(Message).where(Message.case_id == case.id).order_by(Message.id)
+    return [_text(db, case, row) for row in db.scalars(rows)]
+
+
+def authors(db: Tx, case: Case) -> set[UUID]:
+    """Everybody of the owning hospital who has spoken: they are told of what is said next."""
+    rows = select(Message.author_id).where(
+        Message.case_id == case.id, Message.author_organisation_id == case.organisation_id
+    )
+    return set(db.scalars(rows))
+
+
+def _text(db: Tx, case: Case, message: Message) -> str:
+    return cases.unseal(db, case, "message", "messages", message.id, message.body).decode()
+
+
+def _by_client_key(db: Tx, author_id: UUID, case: Case, client_key: str) -> Message | None:
+    return db.scalar(
+        select(Message).where(
+            Message.case_id == case.id, Message.author_id == author_id, Message.client_key == client_key
+        )
+    )
+
+
+def _person(actor: Actor) -> UUID:
+    if actor.person_id is None:
+        raise SignInNeeded("sign-in-needed")
+    return actor.person_id

@@ -1,0 +1,385 @@
+"""Opinions (会诊意见): what an expert advises, never edited after signing; what comes later is an addendum.
+
+A draft lives apart and only its author sees it. Signing needs a fresh second factor and freezes canonical
+bytes (RFC 8785): schema, labels as shown, the words, the hashes of the objects and entries relied on, the
+marks as they stood, a nonce. Those bytes are sealed, signed with the Ed25519 key of the expert's hospital
+and never serialised again; there is no verb that changes a row of ``opinions``.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth import policy
+from core import ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed, SignInNeeded
+from core.keyring import verifies
+from core.tables import Base, Code, IdColumn
+from registry import cases, evidence, notices, patients, referrals
+from registry.cases import Case
+from registry.forms import fields
+from registry.forms.fields import Document, Raw
+from registry.forms.opinion import AddendumText, OpinionText
+
+SCHEMA = "shanhai/opinion/1"
+
+
+class Opinion(Base):
+    """A signed opinion or addendum. ``document`` holds the sealed canonical bytes, ``sha256`` is theirs in hex.
+
+    ``signature`` is over the canonical bytes, by the key of ``author_organisation_id``, whose public half
+    at signing is ``public_key``.
+    """
+
+    __tablename__ = "opinions"
+    __table_args__ = (Index(None, "case_id", "id"),)
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    referral_id: Mapped[UUID | None] = mapped_column(ForeignKey("referrals.id"))
+    addendum_to: Mapped[UUID | None] = mapped_column(ForeignKey("opinions.id"))
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    author_organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    signed_at: Mapped[dt.datetime]
+    urgency: Mapped[str | None]
+    document: Mapped[bytes]
+    sha256: Mapped[str]
+    signature: Mapped[bytes]
+    public_key: Mapped[bytes]
+
+
+class OpinionDraft(Base):
+    """What an expert has written so far, sealed; ``slot`` is the opinion an addendum belongs to, or empty."""
+
+    __tablename__ = "opinion_drafts"
+    __table_args__ = (UniqueConstraint("case_id", "author_id", "slot"),)
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    slot: Mapped[str]
+    version: Mapped[int]
+    saved_at: Mapped[dt.datetime]
+    body: Mapped[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The writer's own draft; ``version`` 0 and ``saved_at`` None when nothing was saved yet."""
+
+    raw: dict[str, str | list[str]]
+    version: int
+    saved_at: dt.datetime | None
+    addendum_to: UUID | None
+
+    @property
+    def model(self) -> type[Document]:
+        """The document type being written: for ``fields.describe``."""
+        return AddendumText if self.addendum_to else OpinionText
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed opinion as shown: everything in ``content`` is read back from the frozen bytes.
+
+    ``content["sections"]`` lists {name, label, text, code}; ``images``, ``marks`` and ``entries`` what it
+    relied on; ``addenda`` follow oldest first.
+    """
+
+    opinion: Opinion
+    content: dict[str, Any]
+    addenda: tuple["Signed", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a signed opinion is what was signed: its hash, its signature, and the objects it names."""
+
+    whole: bool
+    hash_holds: bool
+    signature_holds: bool
+    key_of_hospital: bool
+    changed: tuple[str, ...]
+    sha256: str
+    signed_at: dt.datetime
+
+
+# --- writing -------------------------------------------------------------------------------------------
+
+
+def draft(db: Tx, actor: Actor, case_id: UUID, *, addendum_to: UUID | None = None) -> Draft:
+    """The actor's own draft of an opinion, or of an addendum to an opinion they signed; empty when none is saved."""
+    case = cases.reach(db, actor, case_id, "opinion:write")
+    _may_add(db, actor, case, addendum_to)
+    cases.seen(db, actor, case)
+    row = _draft_row(db, actor, case, addendum_to)
+    if row is None:
+        return Draft({}, 0, None, addendum_to)
+    return Draft(_draft_raw(db, case, row), row.version, row.saved_at, addendum_to)
+
+
+def save(
+    db: Tx, actor: Actor, case_id: UUID, raw: Raw, *, addendum_to: UUID | None = None, version: int | None = None
+) -> Draft:
+    """Keep what was written, unchecked; fields in ``raw`` replace those saved before, the others stay.
+
+    Raises PreconditionFailed when ``version`` is given and another device saved meanwhile.
+    """
+    case = cases.reach(db, actor, case_id, "opinion:write")
+    _may_add(db, actor, case, addendum_to)
+    row = _draft_row(db, actor, case, addendum_to)
+    if version is not None and version != (row.version if row else 0):
+        raise PreconditionFailed("draft-changed-meanwhile")
+    if row is None:
+        row = OpinionDraft(
+            id=ids.new(),
+            organisation_id=case.organisation_id,
+            case_id=case.id,
+            author_id=_person(actor),
+            slot=_slot(addendum_to),
+            version=0,
+            saved_at=ids.now(),
+            body=b"",
+        )
+        db.add(row)
+        before: dict[str, str | list[str]] = {}
+    else:
+        before = _draft_raw(db, case, row)
+    model = AddendumText if addendum_to else OpinionText
+    after = before | {name: value for name, value in raw.items() if name in model.declared()}
+    text = json.dumps(after, ensure_ascii=False).encode()
+    row.version += 1
+    row.saved_at = ids.now()
+    row.body = cases.seal(db, case, "opinion-draft", "opinion_drafts", row.id, text, row.version)
+    db.flush()
+    cases.seen(db, actor, case, "opinion:draft", object_type="opinion-draft", object_id=row.id)
+    return Draft(after, row.version, row.saved_at, addendum_to)
+
+
+def sign(
+    db: Tx,
+    actor: Actor,
+    case_id: UUID,
+    raw: Raw | None = None,
+    *,
+    version: int | None = None,
+    addendum_to: UUID | None = None,
+) -> Opinion:
+    """Sign the draft, with ``raw`` over it: from now on it cannot be changed by anybody.
+
+    Raises StepUpNeeded without a second factor in the last five minutes, PreconditionFailed when
+    ``version`` is not the draft's newest, Conflict ``opinion-nothing-to-sign`` when there is no draft
+    (it was signed already), Invalid with a code per section that is missing or names the patient.
+    """
+    case = cases.reach(db, actor, case_id, "opinion:sign")
+    policy.require_step_up(actor)
+    base = _may_add(db, actor, case, addendum_to)
+    row = _draft_row(db, actor, case, addendum_to)
+    if row is None and not raw:
+        raise Conflict("opinion-nothing-to-sign")
+    if version is not None and version != (row.version if row else 0):
+        raise PreconditionFailed("draft-changed-meanwhile")
+    model: type[Document] = AddendumText if addendum_to else OpinionText
+    typed = _draft_raw(db, case, row) if row else {}
+    words = fields.parse(model, typed | dict(raw or {}), zone=actor.time_zone, now=ids.now())
+    if cases.watched(db, case):
+        patients.screen(db, cases.patient_of(db, case), words.free_texts())
+    referral = referrals.of_expert(db, case, actor)
+    opinion = Opinion(
+        id=ids.new(),
+        organisation_id=case.organisation_id,
+        case_id=case.id,
+        referral_id=base.referral_id if base else referral.id if referral else None,
+        addendum_to=addendum_to,
+        author_id=_person(actor),
+        author_organisation_id=actor.organisation_id,
+        signed_at=ids.now(),
+        urgency=getattr(words, "urgency", None),
+    )
+    canonical = rfc8785.dumps(_content(db, actor, case, opinion, base, words))
+    opinion.sha256 = hashlib.sha256(canonical).hexdigest()
+    opinion.signature = db.keyring.sign(db, actor.organisation_id, canonical)
+    opinion.public_key = db.keyring.public_key(db, actor.organisation_id)
+    opinion.document = cases.seal(db, case, "opinion", "opinions", opinion.id, canonical)
+    db.add(opinion)
+    if row is not None:
+        db.delete(row)
+    db.flush()
+    cases.note(
+        db,
+        actor,
+        "opinion:addendum" if addendum_to else "opinion:sign",
+        case,
+        object_type="opinion",
+        object_id=opinion.id,
+        detail={"sha256": opinion.sha256},
+    )
+    if addendum_to is None:
+        referrals.answered(db, actor, case)
+        if opinion.urgency:
+            cases.raise_urgency(db, actor, case, opinion.urgency, "opinion")
+    told = cases.participants(db, case) | ({referral.requested_by} if referral else set())
+    kind = "opinion-addendum" if addendum_to else "opinion-signed"
+    notices.tell(db, told, kind, case, but=actor.person_id)
+    return opinion
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+
+def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Signed]:
+    """The signed opinions of a case, oldest first, each with its addenda; recorded."""
+    case = cases.reach(db, actor, case_id, "opinion:read")
+    cases.seen(db, actor, case, "opinion:read")
+    rows = list(db.scalars(select(Opinion).where(Opinion.case_id == case.id).order_by(Opinion.id)))
+    addenda: dict[UUID, list[Signed]] = {}
+    for row in rows:
+        if row.addendum_to is not None:
+            addenda.setdefault(row.addendum_to, []).append(Signed(row, _read(db, case, row)))
+    return [
+        Signed(row, _read(db, case, row), tuple(addenda.get(row.id, ()))) for row in rows if row.addendum_to is None
+    ]
+
+
+def get(db: Tx, actor: Actor, opinion_id: UUID) -> Signed:
+    """One signed opinion or addendum; recorded."""
+    row, case = _reach(db, actor, opinion_id)
+    return Signed(row, _read(db, case, row))
+
+
+def canonical(db: Tx, actor: Actor, opinion_id: UUID) -> bytes:
+    """The very bytes that were signed, for whoever checks them elsewhere; recorded."""
+    row, case = _reach(db, actor, opinion_id)
+    return cases.unseal(db, case, "opinion", "opinions", row.id, row.document)
+
+
+def verify(db: Tx, actor: Actor, opinion_id: UUID) -> Verdict:
+    """Check a signed opinion: the hash and signature of its bytes, the hospital's key, and the objects it names now."""
+    row, case = _reach(db, actor, opinion_id)
+    text = cases.unseal(db, case, "opinion", "opinions", row.id, row.document)
+    hash_holds = hashlib.sha256(text).hexdigest() == row.sha256
+    signature_holds = verifies(row.public_key, text, row.signature)
+    key_of_hospital = db.keyring.public_key(db, row.author_organisation_id) == row.public_key
+    changed = tuple(evidence.changed(db, case, json.loads(text)))
+    return Verdict(
+        whole=hash_holds and signature_holds and key_of_hospital and not changed,
+        hash_holds=hash_holds,
+        signature_holds=signature_holds,
+        key_of_hospital=key_of_hospital,
+        changed=changed,
+        sha256=row.sha256,
+        signed_at=row.signed_at,
+    )
+
+
+def exists(db: Tx, case: Case) -> Opinion | None:
+    """The newest signed opinion of a case the caller holds."""
+    rows = select(Opinion).where(Opinion.case_id == case.id, Opinion.addendum_to.is_(None))
+    return db.scalar(rows.order_by(Opinion.id.desc()).limit(1))
+
+
+def row(db: Tx, case: Case, opinion_id: UUID) -> Opinion:
+    """An opinion of a case the caller holds. NotFound for one of another case."""
+    found = db.get(Opinion, opinion_id)
+    if found is None or found.case_id != case.id:
+        raise NotFound("opinion-not-found")
+    return found
+
+
+def experts(db: Tx, case: Case) -> set[UUID]:
+    """Everybody who has signed an opinion on the case."""
+    return set(db.scalars(select(Opinion.author_id).where(Opinion.case_id == case.id)))
+
+
+# --- inside ----------------------------------------------------------------------------------------------
+
+
+def _content(
+    db: Tx, actor: Actor, case: Case, opinion: Opinion, base: Opinion | None, words: Document
+) -> dict[str, Any]:
+    """What is frozen. Integers and strings only, but for the coordinates of marks."""
+    return {
+        "schema": SCHEMA,
+        "opinion": {
+            "id": str(opinion.id),
+            "addendum_to": {"id": str(base.id), "sha256": base.sha256} if base else None,
+        },
+        "case": evidence.case(db, case),
+        "referral": evidence.referral(db, case, opinion.referral_id),
+        "signer": evidence.signer(db, actor),
+        "language": actor.language,
+        "sections": evidence.sections(words, actor.language),
+        "entries": evidence.entries(db, case),
+        "images": evidence.images(db, case),
+        "marks": evidence.marks(db, case),
+        "signed_at": opinion.signed_at.isoformat(),
+        "nonce": secrets.token_hex(16),
+    }
+
+
+def _read(db: Tx, case: Case, opinion: Opinion) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(
+        cases.unseal(db, case, "opinion", "opinions", opinion.id, opinion.document)
+    )
+    return content
+
+
+def _reach(db: Tx, actor: Actor, opinion_id: UUID) -> tuple[Opinion, Case]:
+    found = db.get(Opinion, opinion_id)
+    if found is None:
+        raise NotFound("opinion-not-found")
+    case = cases.reach(db, actor, found.case_id, "opinion:read")
+    cases.seen(db, actor, case, "opinion:read", object_type="opinion", object_id=found.id)
+    return found, case
+
+
+def _may_add(db: Tx, actor: Actor, case: Case, addendum_to: UUID | None) -> Opinion | None:
+    """The opinion an addendum belongs to: the actor's own, and no addendum itself."""
+    if case.state == "closed" and addendum_to is None:
+        raise Conflict("case-closed")
+    if addendum_to is None:
+        return None
+    base = row(db, case, addendum_to)
+    if base.author_id != actor.person_id:
+        raise Denied("opinion-of-other-expert")
+    if base.addendum_to is not None:
+        raise Invalid("addendum-to-addendum")
+    return base
+
+
+def _slot(addendum_to: UUID | None) -> str:
+    return addendum_to.hex if addendum_to else ""
+
+
+def _draft_row(db: Tx, actor: Actor, case: Case, addendum_to: UUID | None) -> OpinionDraft | None:
+    return db.scalar(
+        select(OpinionDraft).where(
+            OpinionDraft.case_id == case.id,
+            OpinionDraft.author_id == _person(actor),
+            OpinionDraft.slot == _slot(addendum_to),
+        )
+    )
+
+
+def _draft_raw(db: Tx, case: Case, row: OpinionDraft) -> dict[str, str | list[str]]:
+    plain = cases.unseal(db, case, "opinion-draft", "opinion_drafts", row.id, row.body, row.version)
+    raw: dict[str, str | list[str]] = json.loads(plain)
+    return raw
+
+
+def _person(actor: Actor) -> UUID:
+    if actor.person_id is None:
+        raise SignInNeeded("sign-in-needed")
+    return actor.person_id

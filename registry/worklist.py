@@ -1,0 +1,253 @@
+"""The work list: what needs me now, most urgent first, one action per case, and whom I am waiting for.
+
+Each role's questions are short queries over what the actor may see; where a case has several reasons to be
+here, the one earliest in ACTIONS stands. One recorded event per hospital names the patients shown.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from sqlalchemy import exists, or_, select
+
+from auth import rules
+from core import ids
+from core.actor import Actor
+from core.db import Tx
+from registry import board, cases, followups, messages, notices, referrals
+from registry.cases import Case
+from registry.clocks import Reading
+from registry.decisions import Decision
+from registry.followups import Visit
+from registry.messages import Message
+from registry.opinions import Opinion
+from registry.referrals import OPEN, Referral, Waiting
+
+# What may be asked of somebody, the most pressing first.
+ACTIONS = (
+    "answer",
+    "acknowledge",
+    "allocate",
+    "decide",
+    "refer-again",
+    "call",
+    "refer",
+    "treat",
+    "follow-up",
+    "read-messages",
+)
+LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One case that needs the actor (or, in ``Worklist.waiting``, on which somebody else is waited for).
+
+    ``since`` is when it began to wait, ``due_at`` the deadline if there is one. ``clocks`` are those of its
+    severed units. ``waiting`` says who is waited for; ``unread`` counts messages.
+    """
+
+    case: Case
+    action: str
+    since: dt.datetime
+    due_at: dt.datetime | None = None
+    overdue: bool = False
+    referral_id: UUID | None = None
+    opinion_id: UUID | None = None
+    visit: Visit | None = None
+    waiting: Waiting | None = None
+    clocks: tuple[Reading, ...] = ()
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Worklist:
+    """What needs the actor, what they wait for, and two counts for the foot of the page."""
+
+    needs: list[Item] = field(default_factory=list)
+    waiting: list[Item] = field(default_factory=list)
+    follow_ups_due: int = 0
+    notices_unread: int = 0
+
+
+def items(db: Tx, actor: Actor) -> Worklist:
+    """The actor's work list as it stands now. Empty for those who read no cases."""
+    unread_notices = notices.unread_count(db, actor)
+    if not any(rules.roles_for(actor, relation, "case:read") for relation in ("own", "granted")):
+        return Worklist(notices_unread=unread_notices)
+    now = ids.now()
+    best: dict[UUID, Item] = {}
+    for item in _candidates(db, actor, now):
+        known = best.get(item.case.id)
+        if known is None or ACTIONS.index(item.action) < ACTIONS.index(known.action):
+            best[item.case.id] = item
+    waiting = [item for item in _waited_for(db, actor, now) if item.case.id not in best]
+    shown = {item.case.id: item.case for item in [*best.values(), *waiting]}
+    unread = messages.unread(db, actor, list(shown)) if shown else {}
+    cases.seen_list(db, actor, shown.values(), "case:worklist")
+    clocks = {case.id: _clocks(db, case, now) for case in shown.values()}
+    needs, waiting = (
+        sorted((replace(i, clocks=clocks[i.case.id], unread=unread.get(i.case.id, 0)) for i in group), key=_pressing)
+        for group in (best.values(), waiting)
+    )
+    due = sum(1 for item in needs if item.visit is not None)
+    return Worklist(needs, waiting, follow_ups_due=due, notices_unread=unread_notices)
+
+
+def _pressing(item: Item) -> tuple[int, bool, dt.datetime, dt.datetime]:
+    return -item.case.urgency_rank, not item.overdue, item.due_at or dt.datetime.max.replace(tzinfo=dt.UTC), item.since
+
+
+def _clocks(db: Tx, case: Case, now: dt.datetime) -> tuple[Reading, ...]:
+    return tuple(board.readings(db, case, now)) if case.state in ("draft", "referred", "answered") else ()
+
+
+def _candidates(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
+    yield from _asked_of_me(db, actor, now)
+    yield from _to_allocate(db, actor, now)
+    if _may_own(actor, "case:refer"):
+        yield from _to_decide(db, actor)
+        yield from _unsent(db, actor)
+        yield from _untreated(db, actor)
+        yield from _silent(db, actor, now)
+    if _may_own(actor, "followup:write"):
+        yield from _visits(db, actor, now)
+    yield from _said(db, actor)
+
+
+def _may_own(actor: Actor, action: str) -> bool:
+    return bool(rules.roles_for(actor, "own", action))
+
+
+def _asked_of_me(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
+    """Questions that lie with this expert."""
+    rows = (
+        select(Referral, Case)
+        .join(Case, Case.id == Referral.case_id)
+        .where(cases.visible(actor, "referral:answer"), Referral.expert_id == actor.person_id)
+        .where(Referral.state.in_(OPEN))
+        .limit(LIMIT)
+    )
+    for referral, case in db.execute(rows):
+        action = "answer" if referral.acknowledged_at else "acknowledge"
+        yield _of_referral(case, referral, action, now)
+
+
+def _to_allocate(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
+    """Questions to the coordinator's hospital that nobody has, or whose expert is silent past the deadline."""
+    if not rules.roles_for(actor, "granted", "referral:allocate"):
+        return
+    rows = (
+        select(Referral, Case)
+        .join(Case, Case.id == Referral.case_id)
+        .where(cases.visible(actor, "referral:allocate"), Referral.to_organisation_id == actor.organisation_id)
+        .where(
+            or_(
+                Referral.state.in_(("requested", "escalated", "declined")),
+                (Referral.state.in_(OPEN)) & (Referral.due_at < now),
+            )
+        )
+        .limit(LIMIT)
+    )
+    for referral, case in db.execute(rows):
+        action = "call" if referral.expert_id and referral.state != "escalated" else "allocate"
+        yield replace(_of_referral(case, referral, action, now), waiting=referrals.waiting_for(db, referral, now))
+
+
+def _to_decide(db: Tx, actor: Actor) -> Iterator[Item]:
+    """Opinions on which the treating hospital has not decided."""
+    decided = exists().where(Decision.opinion_id == Opinion.id)
+    rows = (
+        select(Opinion, Case)
+        .join(Case, Case.id == Opinion.case_id)
+        .where(cases.visible(actor, "decision:write"), Opinion.addendum_to.is_(None), ~decided)
+        .where(Case.organisation_id == actor.organisation_id, Case.state != "closed")
+        .order_by(Opinion.id)
+        .limit(LIMIT)
+    )
+    for opinion, case in db.execute(rows):
+        yield Item(case, "decide", opinion.signed_at, opinion_id=opinion.id)
+
+
+def _unsent(db: Tx, actor: Actor) -> Iterator[Item]:
+    """The actor's own drafts; those that were declined or taken back say so."""
+    asked = exists().where(Referral.case_id == Case.id)
+    rows = (
+        select(Case, asked)
+        .where(cases.visible(actor, "case:refer"), Case.organisation_id == actor.organisation_id)
+        .where(Case.state == "draft", Case.created_by == actor.person_id)
+        .order_by(Case.id.desc())
+        .limit(LIMIT)
+    )
+    for case, again in db.execute(rows):
+        yield Item(case, "refer-again" if again else "refer", case.changed_at)
+
+
+def _untreated(db: Tx, actor: Actor) -> Iterator[Item]:
+    """Answered and decided, but nobody has said what was done."""
+    decided = exists().where(Decision.case_id == Case.id)
+    rows = (
+        select(Case)
+        .where(cases.visible(actor, "case:write"), Case.organisation_id == actor.organisation_id)
+        .where(Case.state == "answered", decided)
+        .order_by(Case.id)
+        .limit(LIMIT)
+    )
+    for case in db.scalars(rows):
+        yield Item(case, "treat", case.changed_at)
+
+
+def _silent(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
+    """Questions of one's own hospital that are silent past the deadline: there is a number to call."""
+    for referral, case in _open_of_own(db, actor):
+        if referral.due_at is not None and referral.due_at < now:
+            item = _of_referral(case, referral, "call", now)
+            yield replace(item, waiting=referrals.waiting_for(db, referral, now))
+
+
+def _waited_for(db: Tx, actor: Actor, now: dt.datetime) -> list[Item]:
+    """Questions of one's own hospital that are out and in time."""
+    if not _may_own(actor, "case:read"):
+        return []
+    return [
+        replace(_of_referral(case, referral, "call", now), waiting=referrals.waiting_for(db, referral, now))
+        for referral, case in _open_of_own(db, actor)
+    ]
+
+
+def _open_of_own(db: Tx, actor: Actor) -> list[tuple[Referral, Case]]:
+    rows = (
+        select(Referral, Case)
+        .join(Case, Case.id == Referral.case_id)
+        .where(cases.visible(actor), Case.organisation_id == actor.organisation_id, Referral.state.in_(OPEN))
+        .order_by(Referral.due_at)
+        .limit(LIMIT)
+    )
+    return [(referral, case) for referral, case in db.execute(rows)]
+
+
+def _visits(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
+    for visit, case in followups.waiting(db, actor, limit=LIMIT):
+        due = dt.datetime.combine(visit.due_on, dt.time(), dt.UTC)
+        late = visit.standing(now.date()) == "overdue"
+        yield Item(case, "follow-up", due, due_at=due, overdue=late, visit=visit)
+
+
+def _said(db: Tx, actor: Actor) -> Iterator[Item]:
+    """Cases with messages the actor has not read, of those that concern them."""
+    rows = (
+        select(Case)
+        .where(cases.visible(actor, "message:read"), Case.state != "closed")
+        .where(exists().where(Message.case_id == Case.id, Message.author_id != actor.person_id))
+        .order_by(Case.id.desc())
+        .limit(LIMIT)
+    )
+    found = {case.id: case for case in db.scalars(rows)}
+    for case_id, count in messages.unread(db, actor, list(found)).items():
+        yield Item(found[case_id], "read-messages", found[case_id].changed_at, unread=count)
+
+
+def _of_referral(case: Case, referral: Referral, action: str, now: dt.datetime) -> Item:
+    late = referral.due_at is not None and referral.due_at < now
+    return Item(case, action, referral.requested_at, due_at=referral.due_at, overdue=late, referral_id=referral.id)
