@@ -1,0 +1,362 @@
+"""The command ``shanhai``: serve, demo, migrate, and the chores of people, hospitals, keys and audit."""
+
+import datetime as dt
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from auth import factors, organisations, passwords, people, policy, tokens
+from core import checkpoints, ids, verification
+from core.actor import Actor
+from core.db import Database, Tx
+from core.errors import NotFound, ShanhaiError
+from core.keyring import open_provider
+from core.settings import Settings
+from imaging.sandbox import Pool
+from registry import sample, sample_cases, schema
+from registry import worker as workers
+from registry.app import create_app, open_database
+
+HOST = "127.0.0.1"
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Shanhai, a telemedicine case registry for limb trauma and reconstruction.")
+user_app = typer.Typer(no_args_is_help=True, help="People: add, list, disable, token.")
+org_app = typer.Typer(no_args_is_help=True, help="Hospitals: add, list, agree.")
+keys_app = typer.Typer(no_args_is_help=True, help="Keys: init, status.")
+audit_app = typer.Typer(no_args_is_help=True, help="The audit log: verify, checkpoint, export.")
+app.add_typer(user_app, name="user")
+app.add_typer(org_app, name="org")
+app.add_typer(keys_app, name="keys")
+app.add_typer(audit_app, name="audit")
+
+Port = Annotated[int, typer.Option(help="Port to listen on", min=1, max=65535)]
+OrganisationId = Annotated[str, typer.Option("--org", help="Id of the hospital, as 'shanhai org list' shows it")]
+
+
+def main() -> None:
+    """The entry point: errors become one plain line and a status, never a traceback."""
+    try:
+        app()
+    except ShanhaiError as error:
+        details = ", ".join(f"{key}={value}" for key, value in error.params.items())
+        fields = "".join(f"\n  {name}: {code}" for name, code in getattr(error, "fields", {}).items())
+        sys.exit(f"shanhai: {error.code}{f' ({details})' if details else ''}{fields}")
+    except ValidationError as error:
+        problems = "\n".join(f"  {problem['msg']}" for problem in error.errors(include_input=False, include_url=False))
+        sys.exit(f"shanhai: these settings are not safe to start with\n{problems}")
+
+
+@contextmanager
+def _opened() -> Iterator[Database]:
+    database = open_database(Settings())
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@app.command()
+def serve(port: Port = 8000, host: Annotated[str, typer.Option(help="Address to listen on; put a TLS proxy in front")] = HOST) -> None:
+    """Serve the pages and interfaces, with the worker inside.
+
+    Example:  SHANHAI_BASE_URL=https://shanhai.example.org shanhai serve --port 8000
+    """
+    settings = Settings()
+    database = open_database(settings)
+    if not schema.is_current(database):
+        sys.exit("shanhai: the database is not at the newest schema. Run: shanhai migrate")
+    _run(settings, database, Pool(settings.sandbox_workers), host, port)
+
+
+@app.command()
+def demo(
+    port: Port = 8000,
+    data_dir: Annotated[Path, typer.Option(help="Folder of the sample world; made when it is empty")] = Path("demo-data"),
+) -> None:
+    """Start a server with sample hospitals, people and cases on this machine alone.
+
+    Example:  shanhai demo --port 8000 --data-dir demo-data
+    """
+    folder = data_dir.resolve()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = Settings(
+        data_dir=folder, base_url=f"http://localhost:{port}", database_url="", store_url="", keyring_url="", checkpoint_dir=None
+    )
+    open_provider(settings.keyring, create=True)
+    database = open_database(settings)
+    schema.upgrade(database)
+    pool = Pool(settings.sandbox_workers)
+    pool.start()
+    if sample.is_empty(database):
+        print("Making the sample world: two hospitals, eight people, eight cases with their pictures. This takes about a minute.", flush=True)
+        started = time.monotonic()
+        with database.begin() as db, ids.told(ids.now() - dt.timedelta(days=300)):
+            cast, accounts = sample.people_and_hospitals(db)
+        sample.write_accounts(folder, accounts)
+        sample_cases.tell(database, cast, pool, lambda line: print(line, flush=True))
+        print(f"Done in {time.monotonic() - started:.0f} s.", flush=True)
+    _print_accounts(folder, settings)
+    _run(settings, database, pool, HOST, port)
+
+
+def _print_accounts(folder: Path, settings: Settings) -> None:
+    print(f"\n  Open {settings.base_url} and sign in as one of these. The code comes from the authenticator secret;")
+    print(f"  'shanhai user code LOGIN --data-dir {folder}' prints the present one.\n")
+    print(f"  {'role':<14}{'login':<7}{'password':<21}{'authenticator secret':<35}hospital")
+    for account in sample.read_accounts(folder):
+        print(f"  {account.role:<14}{account.login:<7}{account.password:<21}{account.totp_secret:<35}{account.organisation}")
+    print(f"\n  The same, with API tokens: {folder / sample.ACCOUNTS}\n", flush=True)
+
+
+def _run(settings: Settings, database: Database, pool: Pool, host: str, port: int) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    worker = workers.worker(database, pool, settings.checkpoints)
+    worker.start()
+    try:
+        uvicorn.run(
+            create_app(settings, database, pool), host=host, port=port, access_log=False, proxy_headers=False, server_header=False,
+            log_level="warning", timeout_graceful_shutdown=10,
+        )  # fmt: skip
+    finally:
+        worker.stop()
+        pool.close()
+        database.close()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema, in one transaction.
+
+    Example:  shanhai migrate
+    """
+    with _opened() as database:
+        schema.upgrade(database)
+    print("The database is at the newest schema.")
+
+
+@app.command()
+def worker() -> None:
+    """Work jobs in a process of its own, where one machine is outgrown.
+
+    Example:  shanhai worker
+    """
+    settings = Settings()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    with _opened() as database:
+        pool = Pool(settings.sandbox_workers)
+        try:
+            workers.worker(database, pool, settings.checkpoints).run()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            pool.close()
+
+
+@user_app.command("add")
+def user_add(
+    login: str,
+    org: OrganisationId,
+    role: Annotated[list[str], typer.Option(help="A role; may be given several times")],
+    name: Annotated[str, typer.Option(help="Name as it is shown")],
+    name_en: Annotated[str, typer.Option(help="Name in Latin letters")] = "",
+    language: Annotated[str, typer.Option(help="zh or en")] = "zh",
+) -> None:
+    """Add a person; prints a first password and the authenticator secret, once.
+
+    Example:  shanhai user add lin --org 0190… --role surgeon --name 林晓峰
+    """
+    plain = "-".join(secrets.token_hex(2) for _ in range(4))
+    with _opened() as database, database.begin() as db:
+        system = Actor.system(UUID(org))
+        person = people.create(db, system, login=login, name=name, name_en=name_en, language=language, roles=role)
+        passwords.assign(db, system, person.id, plain)
+        offer = factors.install(db, system, person.id)
+        print(f"{person.id}  {login}\npassword: {plain}\nauthenticator secret: {offer.secret}")
+
+
+@user_app.command("list")
+def user_list(org: OrganisationId) -> None:
+    """List the people of a hospital with their roles.
+
+    Example:  shanhai user list --org 0190…
+    """
+    with _opened() as database, database.begin() as db:
+        for person, roles in people.staff(db, Actor.system(UUID(org))):
+            print(f"{person.id}  {person.login:<16}{','.join(sorted(roles)):<28}{person.name}{'  disabled' if person.disabled_at else ''}")
+
+
+@user_app.command("disable")
+def user_disable(login: str) -> None:
+    """Shut a person out at once: sessions and tokens end, the work stays.
+
+    Example:  shanhai user disable lin
+    """
+    with _opened() as database, database.begin() as db:
+        person = _person(db, login)
+        people.disable(db, Actor.system(person.organisation_id), person.id)
+    print(f"{login} is disabled.")
+
+
+@user_app.command("token")
+def user_token(
+    login: str,
+    scope: Annotated[list[str] | None, typer.Option(help="An action such as image:read; without any, all the person's roles allow")] = None,
+    days: Annotated[int, typer.Option(help="Days until it expires", min=1, max=365)] = 30,
+) -> None:
+    """Make an API token for a person; it is printed this once.
+
+    Example:  shanhai user token lin --scope image:upload --days 7
+    """
+    with _opened() as database, database.begin() as db:
+        person = _person(db, login)
+        scopes = scope or policy.actions_of(people.roles_in(db, person.id, person.organisation_id))
+        until = ids.now() + dt.timedelta(days=days)
+        _, plain = tokens.create(
+            db, Actor.system(person.organisation_id), name="command line", scopes=scopes, expires_at=until, person_id=person.id
+        )
+    print(plain)
+
+
+@user_app.command("code")
+def user_code(login: str, data_dir: Annotated[Path, typer.Option(help="Folder of the sample world")] = Path("demo-data")) -> None:
+    """Print the present authenticator code of somebody in the sample world.
+
+    Example:  shanhai user code lin --data-dir demo-data
+    """
+    account = next((account for account in sample.read_accounts(data_dir) if account.login == login), None)
+    if account is None:
+        raise NotFound("person-not-found")
+    print(factors.present_code(account.totp_secret))
+
+
+@org_app.command("add")
+def org_add(
+    name: str,
+    name_en: Annotated[str, typer.Option(help="Name in Latin letters")],
+    city: Annotated[str, typer.Option(help="City")],
+    time_zone: Annotated[str, typer.Option(help="IANA zone")] = "Asia/Shanghai",
+) -> None:
+    """Add a hospital with its keys; prints its id.
+
+    Example:  shanhai org add 沙枣县人民医院 --name-en "Shazao County People's Hospital" --city 沙枣 --time-zone Asia/Urumqi
+    """
+    with _opened() as database, database.begin() as db:
+        print(organisations.create(db, name=name, name_en=name_en, city=city, time_zone=time_zone).id)
+
+
+@org_app.command("list")
+def org_list() -> None:
+    """List the hospitals.
+
+    Example:  shanhai org list
+    """
+    with _opened() as database, database.begin(readonly=True) as db:
+        for organisation in organisations.every(db):
+            print(f"{organisation.id}  {organisation.name}  {organisation.name_en}")
+
+
+@org_app.command("agree")
+def org_agree(
+    one: str,
+    other: str,
+    until: Annotated[dt.datetime | None, typer.Option(help="Last day, YYYY-MM-DD; open when left out", formats=["%Y-%m-%d"])] = None,
+    scope: Annotated[str, typer.Option(help="What it covers")] = "consultation",
+) -> None:
+    """Record an agreement between two hospitals, from today.
+
+    Example:  shanhai org agree 0190… 0190… --until 2028-12-31
+    """
+    ends = until.replace(tzinfo=dt.UTC) + dt.timedelta(days=1) if until else None
+    with _opened() as database, database.begin() as db:
+        organisations.agree(db, Actor.system(UUID(one)), other_id=UUID(other), starts=ids.now(), ends=ends, scope=scope)
+    print("Recorded.")
+
+
+@keys_app.command("init")
+def keys_init() -> None:
+    """Make the root key file, readable by its owner alone. Back it up apart from the data.
+
+    Example:  SHANHAI_KEYRING_URL=file:///etc/shanhai/root.key shanhai keys init
+    """
+    url = Settings().keyring
+    open_provider(url, create=True)
+    print(f"The root key is at {url}. Without it nothing can be read again: keep a copy in a safe place.")
+
+
+@keys_app.command("status")
+def keys_status() -> None:
+    """Count the keys of each hospital, by kind.
+
+    Example:  shanhai keys status
+    """
+    with _opened() as database, database.begin(readonly=True) as db:
+        for organisation in organisations.every(db):
+            counts = ", ".join(f"{count} {kind}" for kind, count in sorted(db.keyring.count(db, organisation.id).items()))
+            print(f"{organisation.id}  {organisation.name_en}: {counts}")
+
+
+@audit_app.command("verify")
+def audit_verify(
+    org: Annotated[str, typer.Option("--org", help="Id of one hospital; all when left out")] = "",
+    kept: Annotated[Path | None, typer.Option("--checkpoints", help="Folder of kept checkpoints; the configured one when left out")] = None,
+) -> None:
+    """Check that the log of each hospital is whole; ends with status 1 when it is not.
+
+    Example:  shanhai audit verify --checkpoints /media/usb/checkpoints
+    """
+    folder, whole = kept or Settings().checkpoints, True
+    with _opened() as database, database.begin() as db:
+        for organisation in organisations.every(db):
+            if org and organisation.id != UUID(org):
+                continue
+            report = verification.verify(db, organisation.id, checkpoints.kept(folder, organisation.id))
+            whole &= report.whole
+            covered = f"{report.covered} of {report.size} events stand under a kept checkpoint"
+            print(f"{organisation.name_en}: {'whole' if report.whole else 'NOT WHOLE'}; {covered}; root {report.root.hex()}")
+            for finding in report.findings:
+                print(f"  {finding.kind} at {finding.leaf_index}: event {finding.event_id} {finding.other if finding.other is not None else ''}")
+    if not whole:
+        raise typer.Exit(1)
+
+
+@audit_app.command("checkpoint")
+def audit_checkpoint() -> None:
+    """Push every log that has grown to the checkpoint folder now.
+
+    Example:  shanhai audit checkpoint
+    """
+    folder = Settings().checkpoints
+    with _opened() as database:
+        print(f"{checkpoints.push_grown(database, folder)} logs pushed to {folder}")
+
+
+@audit_app.command("export")
+def audit_export(org: OrganisationId) -> None:
+    """Print the log of a hospital, one canonical JSON leaf per line, in the order of its tree.
+
+    Example:  shanhai audit export --org 0190… > log.jsonl
+    """
+    with _opened() as database, database.begin(readonly=True) as db:
+        for leaf in verification.leaves(db, UUID(org)):
+            sys.stdout.buffer.write(leaf + b"\n")
+
+
+def _person(db: Tx, login: str) -> people.Person:
+    person = people.by_login(db, login)
+    if person is None:
+        raise NotFound("person-not-found")
+    return person
+
+
+if __name__ == "__main__":
+    main()

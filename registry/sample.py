@@ -1,0 +1,120 @@
+"""The sample world: two hospitals, their people and eight cases over all states. Everybody in it is invented.
+
+Patients bear the names of trees and rivers, hospitals those of a plant and a view; histories are told with
+the clock of their day, through the same verbs a person uses. Passwords and secrets are fresh for every world.
+"""
+
+import datetime as dt
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from uuid import UUID
+
+from auth import factors, organisations, passwords, people, policy, tokens
+from core import ids
+from core.actor import Actor
+from core.db import Database, Tx
+
+ACCOUNTS = "demo-accounts.json"
+TOKEN_LIFE = dt.timedelta(days=30)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Account:
+    """One sign-in of the sample world, as ``demo-accounts.json`` lists it."""
+
+    role: str
+    organisation: str
+    login: str
+    password: str
+    totp_secret: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The people of the sample world as actors, by login."""
+
+    actors: dict[str, Actor]
+    county: UUID
+    seaview: UUID
+
+    def __getitem__(self, login: str) -> Actor:
+        return self.actors[login]
+
+    def stepped_up(self, login: str) -> Actor:
+        """The same person, having just given a second factor."""
+        actor = self.actors[login]
+        return Actor(**{field: getattr(actor, field) for field in actor.__slots__ if field != "stepped_up_at"}, stepped_up_at=ids.now())
+
+
+_COUNTY = ("沙枣县人民医院", "Shazao County People's Hospital", "沙枣")
+_SEAVIEW = ("望海手足外科医院", "Wanghai Hand and Foot Surgery Hospital", "望海")
+
+# login, home, roles, name, name_en, title, language, zone, phone, licence, specialty
+_PEOPLE = (
+    ("lin", "county", ("surgeon",), "林晓峰", "Lin Xiaofeng", "主治医师", "zh", "Asia/Urumqi", "+86 000 0000 0101", "SAMPLE-0101", "orthopaedics"),
+    ("ma", "county", ("nurse",), "马兰", "Ma Lan", "护师", "zh", "Asia/Urumqi", "+86 000 0000 0102", "", "orthopaedics"),
+    ("tao", "county", ("administrator",), "陶安", "Tao An", "医务科", "zh", "Asia/Urumqi", "+86 000 0000 0103", "", ""),
+    ("yan", "county", ("auditor",), "严明", "Yan Ming", "信息科", "zh", "Asia/Urumqi", "+86 000 0000 0104", "", ""),
+    ("shen", "seaview", ("expert",), "沈清扬", "Shen Qingyang", "主任医师", "zh", "Asia/Shanghai", "+86 000 0000 0201", "SAMPLE-0201", "hand_surgery"),
+    ("gu", "seaview", ("expert",), "顾南", "Gu Nan", "副主任医师", "en", "Asia/Shanghai", "+86 000 0000 0202", "SAMPLE-0202", "microsurgery"),
+    ("luo", "seaview", ("coordinator",), "罗宁", "Luo Ning", "远程医疗中心", "zh", "Asia/Shanghai", "+86 000 0000 0203", "", ""),
+    ("he", "seaview", ("administrator",), "何静", "He Jing", "医务处", "zh", "Asia/Shanghai", "+86 000 0000 0204", "", ""),
+)
+
+
+def is_empty(database: Database) -> bool:
+    """Whether nobody has set anything up in this database yet."""
+    with database.begin(readonly=True) as db:
+        return not organisations.every(db)
+
+
+def people_and_hospitals(db: Tx) -> tuple[Cast, list[Account]]:
+    """The two hospitals with their agreement, and everybody who works there, able to sign in."""
+    homes = {
+        "county": organisations.create(db, name=_COUNTY[0], name_en=_COUNTY[1], city=_COUNTY[2], time_zone="Asia/Urumqi"),
+        "seaview": organisations.create(db, name=_SEAVIEW[0], name_en=_SEAVIEW[1], city=_SEAVIEW[2], time_zone="Asia/Shanghai"),
+    }
+    county, seaview = homes["county"].id, homes["seaview"].id
+    organisations.agree(db, Actor.system(county), other_id=seaview, starts=ids.now(), scope="consultation")
+    actors: dict[str, Actor] = {}
+    accounts: list[Account] = []
+    for login, home, roles, name, name_en, title, language, zone, phone, licence, specialty in _PEOPLE:
+        system = Actor.system(homes[home].id)
+        person = people.create(
+            db, system, login=login, name=name, name_en=name_en, title=title, language=language, time_zone=zone,
+            phone=phone, licence_number=licence, specialty=specialty, roles=roles,
+        )  # fmt: skip
+        password = "-".join(secrets.token_hex(2) for _ in range(4))
+        passwords.assign(db, system, person.id, password)
+        secret = factors.install(db, system, person.id).secret
+        scopes = policy.actions_of(roles)
+        _, token = tokens.create(db, system, name="demo", scopes=scopes, expires_at=ids.now() + TOKEN_LIFE, person_id=person.id)
+        actors[login] = Actor(person.id, homes[home].id, frozenset(roles), language=language, time_zone=zone)
+        accounts.append(Account(roles[0], homes[home].name_en, login, password, secret, token))
+    return Cast(actors, county, seaview), accounts
+
+
+def write_accounts(folder: Path, accounts: list[Account]) -> Path:
+    """Write the sign-ins beside the data, readable by its owner alone, and give the path."""
+    path = folder / ACCOUNTS
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump([asdict(account) for account in accounts], file, ensure_ascii=False, indent=1)
+        file.write("\n")
+    path.chmod(0o600)
+    return path
+
+
+def read_accounts(folder: Path) -> Iterator[Account]:
+    """The sign-ins of the world in this folder; none when it was not made by the demo."""
+    path = folder / ACCOUNTS
+    if path.is_file():
+        for account in json.loads(path.read_text(encoding="utf-8")):
+            yield Account(**account)

@@ -1,0 +1,35 @@
+"""The worker: which handler does which job, and what is done every few seconds.
+
+It runs as a thread of an embedded server and as ``shanhai worker`` where one machine is outgrown; both do
+the same work from the same rows.
+"""
+
+from pathlib import Path
+
+from core import checkpoints
+from core.db import Database
+from core.jobs import Handler, Worker
+from imaging import intake, previews
+from imaging.sandbox import Pool
+from registry import board, referrals
+
+CHECKPOINT_SECONDS = 5.0
+
+
+def handlers(pool: Pool) -> dict[str, Handler]:
+    """Every kind of job and what does it; the pool parses what has to be parsed."""
+    return {
+        board.RECHECK: board.recheck,
+        referrals.OVERDUE: referrals.overdue,
+        **intake.handlers(pool),
+        **previews.handlers(pool),
+    }
+
+
+def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
+    """A worker over ``database``; checkpoints go to ``checkpoint_dir`` within ten seconds of growth."""
+
+    def push(_: Database) -> object:
+        return checkpoints.push_grown(database, checkpoint_dir)
+
+    return Worker(database, handlers(pool), periodic=[(CHECKPOINT_SECONDS, push)])
