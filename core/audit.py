@@ -8,6 +8,7 @@ carries ids and codes, never a word about a patient. ``checkpoint`` signs the lo
 
 import datetime as dt
 import re
+from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from uuid import UUID
@@ -15,9 +16,18 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager
 
-from core import ids, ledger
+from core import ids, ledger, merkle
 from core.actor import Actor
+from core.checkpoints import KeptLog, Push, checkpoint, kept, push, push_grown, verifier_key
+from core.db import Tx
+from core.errors import NotFound
 from core.ledger import Event, EventPatient, Leaf
+from core.verification import Finding, Report, verify
+
+__all__ = [
+    "Event", "Finding", "KeptLog", "Push", "Report", "checkpoint", "events", "events_abroad", "kept", "prove", "push", "push_grown",
+    "record", "verifier_key", "verify", "view",
+]  # fmt: skip
 
 JOIN_WITHIN = dt.timedelta(minutes=15)
 
@@ -148,6 +158,21 @@ def events_abroad(
     query = query.where(Event.actor_organisation_id == organisation_id, Event.organisation_id != organisation_id)
     query = _filtered(query, case_id, None, actor_id, actions, since, until)
     return list(db.scalars(query.order_by(Event.id.desc()).limit(limit)))
+
+
+def prove(db: Tx, event_id: UUID) -> tuple[bytes, str]:
+    """An event's leaf and a C2SP tlog-proof (v1) that the log's present checkpoint contains it.
+
+    Anybody with the log's verifier key can check the two off-line. Reads every leaf hash of the log.
+    Raises NotFound, and Damaged when the log is not what was signed.
+    """
+    row = db.scalar(select(Event).join(Event.leaf).options(contains_eager(Event.leaf)).where(Event.id == event_id))
+    if row is None or row.leaf is None:
+        raise NotFound("event-not-found")
+    note = checkpoint(db, row.organisation_id)
+    leaves = db.scalars(select(Leaf.leaf_hash).where(Leaf.organisation_id == row.organisation_id).order_by(Leaf.leaf_index)).all()
+    path = "".join(f"{b64encode(node).decode()}\n" for node in merkle.inclusion_path(leaves, row.leaf.leaf_index))
+    return ledger.encode(row), f"c2sp.org/tlog-proof@v1\nindex {row.leaf.leaf_index}\n{path}\n{note}"
 
 
 def _earlier(db: Session, same: Select[Event], patients: frozenset[UUID]) -> Event | None:

@@ -144,6 +144,11 @@ def add(db: Session, row: Event, patients: Collection[UUID]) -> None:
     db.info.setdefault(_PENDING, []).append(row)
 
 
+def waiting(db: Session) -> set[UUID]:
+    """The events of this transaction that have no place in the tree yet."""
+    return {row.id for row in db.info.get(_PENDING, [])}
+
+
 def lock_head(db: Session, organisation_id: UUID) -> Head:
     """The head of a log, held against every other transaction until this one ends."""
     query = select(Head).where(Head.organisation_id == organisation_id).with_for_update()

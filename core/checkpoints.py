@@ -1,0 +1,222 @@
+"""Signed heads of the audit log, and the copies of them that a hospital keeps outside the database.
+
+A kept log is one file per organisation, to which lines are only added. Its first line names the log and
+the key that verifies it; every other line is a push: a signed checkpoint with the leaf hashes added
+since the push before (docs/formats.md). Before anything is signed, what was added since the last
+signature is computed again from the events themselves, so that a log changed behind the product's
+back is not signed.
+"""
+
+import json
+import logging
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import merkle, notes
+from core.db import Database, Tx
+from core.errors import Damaged
+from core.ledger import Event, Head, Leaf, encode, lock_head
+
+FORMAT = "shanhai-kept-log-1"
+
+log = logging.getLogger("shanhai.audit")
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One line of a kept log: leaf hashes from ``first`` on, and the checkpoint over all up to the last."""
+
+    note: str
+    first: int
+    leaf_hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLog:
+    """What was kept of one log; ``broken_lines`` (from 1) could not be read."""
+
+    verifier_key: str | None = None
+    pushes: tuple[Push, ...] = ()
+    broken_lines: tuple[int, ...] = field(default=())
+
+
+def log_name(organisation_id: UUID) -> str:
+    """The log's origin, and the name of the key that signs it."""
+    return f"shanhai/audit/{organisation_id}"
+
+
+def verifier_key(db: Tx, organisation_id: UUID) -> str:
+    """What checks this log's checkpoints, for the hospital to keep (C2SP vkey)."""
+    return notes.verifier_key(log_name(organisation_id), db.keyring.public_key(db, organisation_id, use="log"))
+
+
+def checkpoint(db: Tx, organisation_id: UUID) -> str:
+    """The log's head as a C2SP signed note; a new one is made only when the log has grown.
+
+    Raises Damaged when what lies in the database does not continue what was signed last.
+    """
+    head = lock_head(db, organisation_id)
+    name, public = log_name(organisation_id), db.keyring.public_key(db, organisation_id, use="log")
+    tree = merkle.Frontier(head.signed_size, head.signed_frontier)
+    if head.signed_note is not None:
+        signed = notes.checkpoint(head.signed_note, name, public)
+        if (signed.size, signed.root) != (tree.size, tree.root()):
+            raise Damaged("audit-log-inconsistent", leaf_index=tree.size)
+        if signed.size == head.size and head.frontier == head.signed_frontier:
+            return head.signed_note
+    for index, leaf in _recomputed(db, organisation_id, tree.size):
+        if index != tree.size or leaf is None:
+            raise Damaged("audit-log-inconsistent", leaf_index=index)
+        tree.append(leaf)
+    if (tree.size, tree.encode()) != (head.size, head.frontier):
+        raise Damaged("audit-log-inconsistent", leaf_index=tree.size)
+    text = notes.Checkpoint(name, tree.size, tree.root()).text()
+    head.signed_note = notes.sign(text, name, public, lambda message: db.keyring.sign(db, organisation_id, message, use="log"))
+    head.signed_size, head.signed_frontier = tree.size, tree.encode()
+    db.flush()
+    return head.signed_note
+
+
+def push(db: Tx, organisation_id: UUID, folder: Path) -> bool:
+    """Add what is new to the kept log in ``folder``, durably; False when nothing is.
+
+    Raises Damaged when the log does not continue what was kept: then nothing is written.
+    """
+    head = lock_head(db, organisation_id)
+    path = folder / f"{organisation_id}.jsonl"
+    last = _last(path)
+    name, public = log_name(organisation_id), db.keyring.public_key(db, organisation_id, use="log")
+    kept = notes.checkpoint(last, name, public) if last else notes.Checkpoint(name, 0, merkle.EMPTY_ROOT)
+    if head.size < kept.size:
+        raise Damaged("audit-log-shorter-than-kept", leaf_index=head.size)
+    if _root_at(db, head, kept.size) != kept.root:
+        raise Damaged("audit-log-inconsistent", leaf_index=kept.size)
+    if head.size == kept.size:
+        return False
+    note = checkpoint(db, organisation_id)
+    leaves = select(Leaf.leaf_hash).where(Leaf.organisation_id == organisation_id, Leaf.leaf_index >= kept.size).order_by(Leaf.leaf_index)
+    hashes = [b64encode(leaf).decode() for leaf in db.scalars(leaves)]
+    lines = [{"checkpoint": note, "first": kept.size, "leaf_hashes": hashes}]
+    if not path.exists():
+        lines.insert(0, {"format": FORMAT, "log": name, "verifier_key": notes.verifier_key(name, public)})
+    _append(path, "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines))
+    return True
+
+
+def push_grown(database: Database, folder: Path) -> int:
+    """Push every log that has grown, each in its own transaction; how many were. For the worker, each few seconds.
+
+    A log that does not continue what was kept is reported and raised after the others are done.
+    """
+    with database.begin(readonly=True) as db:
+        heads = db.execute(select(Head.organisation_id, Head.size).order_by(Head.organisation_id)).tuples().all()
+    pushed, fault = 0, None
+    for organisation_id, size in heads:
+        last = _last(folder / f"{organisation_id}.jsonl")
+        if last and notes.parse_checkpoint(last.rpartition("\n\n")[0] + "\n").size == size:
+            continue
+        try:
+            with database.begin() as db:
+                pushed += push(db, organisation_id, folder)
+        except Damaged as error:
+            log.critical("the audit log of organisation %s was not pushed: %s %s", organisation_id, error.code, error.params)
+            fault = error
+    if fault:
+        raise fault
+    return pushed
+
+
+def kept(folder: Path, organisation_id: UUID) -> KeptLog:
+    """What ``push`` has kept of a log; empty when there is no file. Checks no signature: ``verify`` does."""
+    path = folder / f"{organisation_id}.jsonl"
+    if not path.exists():
+        return KeptLog()
+    verifier, pushes, broken = None, [], []
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                parsed = json.loads(line)
+                if "format" in parsed:
+                    verifier = str(parsed["verifier_key"])
+                else:
+                    pushes.append(_push(parsed))
+            except (ValueError, KeyError, TypeError):
+                broken.append(number)
+    return KeptLog(verifier, tuple(pushes), tuple(broken))
+
+
+def _push(parsed: dict[str, Any]) -> Push:
+    return Push(str(parsed["checkpoint"]), int(parsed["first"]), tuple(b64decode(leaf, validate=True) for leaf in parsed["leaf_hashes"]))
+
+
+def _recomputed(db: Session, organisation_id: UUID, first: int) -> Iterator[tuple[int, bytes | None]]:
+    """Leaf index and leaf hash from ``first`` on; None where event and leaf hash disagree."""
+    rows = select(Leaf.leaf_index, Leaf.leaf_hash, Event).outerjoin(Event, Event.id == Leaf.event_id)
+    rows = rows.where(Leaf.organisation_id == organisation_id, Leaf.leaf_index >= first).order_by(Leaf.leaf_index)
+    for index, leaf, row in db.execute(rows.execution_options(yield_per=1000, populate_existing=True)):
+        same = row is not None and row.organisation_id == organisation_id and merkle.leaf_hash(encode(row)) == leaf
+        yield index, leaf if same else None
+
+
+def _root_at(db: Session, head: Head, size: int) -> bytes:
+    """The root at an earlier size, from what was signed then if it was, else from the leaf hashes."""
+    if size == head.size:
+        return merkle.Frontier(head.size, head.frontier).root()
+    if size == head.signed_size:
+        return merkle.Frontier(size, head.signed_frontier).root()
+    leaves = select(Leaf.leaf_hash).where(Leaf.organisation_id == head.organisation_id, Leaf.leaf_index < size).order_by(Leaf.leaf_index)
+    tree = merkle.Frontier()
+    for leaf in db.scalars(leaves.execution_options(yield_per=1000)):
+        tree.append(leaf)
+    return tree.root()
+
+
+def _last(path: Path) -> str | None:
+    """The checkpoint of the last whole line of a kept log. Raises Damaged when there is none in it."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        end, tail = file.seek(0, os.SEEK_END), b""
+        while end > 0:
+            step = min(end, 1 << 16)
+            end = file.seek(end - step)
+            tail = file.read(step) + tail
+            for line in reversed(tail.split(b"\n")[1 if end else 0 : -1]):
+                try:
+                    parsed = json.loads(line)
+                except ValueError:
+                    continue  # cut short by a crash while it was written
+                if "checkpoint" in parsed:
+                    return str(parsed["checkpoint"])
+    return None
+
+
+def _append(path: Path, lines: str) -> None:
+    """Add lines durably, apart from a line that a crash may have cut short."""
+    new = not path.exists()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            lines = "\n" + lines
+        data = memoryview(lines.encode())
+        while data:
+            data = data[os.write(handle, data) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    if new:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
