@@ -129,8 +129,9 @@ def give(
 def revoke(db: Tx, actor: Actor, grant_id: UUID, *, because: str) -> Grant:
     """End a grant at once, for a reason given as a code.
 
-    For who may refer the case, and, within their own hospital, who may allocate it. Raises NotFound where
-    the actor cannot see the case, Denied, and Conflict when the grant has been revoked before.
+    For who may refer the case, within their own hospital for who may allocate it, and for the person it
+    names. Raises NotFound where the actor cannot see the case, Denied, and Conflict when the grant has
+    been revoked before.
     """
     grant = db.get(Grant, grant_id)
     if grant is None:
@@ -139,8 +140,9 @@ def revoke(db: Tx, actor: Actor, grant_id: UUID, *, because: str) -> Grant:
     may = partial(rules.decide, actor, organisation_id=grant.organisation_id, case_id=grant.case_id, grants=held)
     if not may("case:read"):
         raise NotFound("grant-not-found")
-    inside = grant.grantee_organisation_id == actor.organisation_id
-    if not may("case:refer") and not (inside and may("referral:allocate")):
+    inside = grant.grantee_organisation_id == actor.organisation_id and may("referral:allocate")
+    giving_up = grant.person_id is not None and grant.person_id == actor.person_id
+    if not may("case:refer") and not inside and not giving_up:
         raise Denied("not-allowed")
     db.refresh(grant, with_for_update={"key_share": True})
     if grant.revoked_at is not None:

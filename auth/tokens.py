@@ -157,5 +157,5 @@ def _record(db: Tx, actor: Actor, action: str, token: Token) -> None:
         object_type="token",
         object_id=token.id,
         purpose="administration",
-        detail={"scopes": " ".join(token.scopes)},
+        detail={"scopes": len(token.scopes)},
     )

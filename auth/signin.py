@@ -1,0 +1,132 @@
+"""Sign-in, in two steps: the password gives a short-lived secret, that and a code give a session.
+
+Unknown login, wrong password, disabled person and person without a second factor look alike: one code, one
+amount of work. Nothing of an earlier session survives: its cookie, shown at sign-in, ends it, and the new
+secret is minted at the end. Failures are values (`proofs.Refused`), so that the tries and the audit events
+are committed; only the throttle raises.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, LargeBinary, delete, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth import factors, passwords, people, proofs, secret, sessions, throttle
+from auth.people import Person
+from auth.proofs import Refused
+from auth.sessions import Limits
+from core import audit, ids
+from core.actor import Actor
+from core.db import Tx
+from core.tables import Base, IdColumn
+
+PENDING = dt.timedelta(minutes=5)
+TRIES = 5
+
+
+class SignIn(Base):
+    """A sign-in between its two steps."""
+
+    __tablename__ = "sign_ins"
+
+    id: Mapped[IdColumn]
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(Person.id), index=True)
+    started_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    ended_at: Mapped[dt.datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The first step is done: the secret to bring to the second, and until when."""
+
+    secret: str
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Both steps are done: who it is, and the secret for the session cookie."""
+
+    actor: Actor
+    cookie: str
+
+
+def password(db: Tx, *, login: str, password: str, address: str) -> Pending | Refused:
+    """The first step. ``address`` is the peer's. Refused ``sign-in-failed`` whatever was wrong. Raises Throttled."""
+    network = throttle.network(address)
+    person = db.scalars(select(Person).where(Person.login == people.plain_login(login))).first()
+    right = proofs.password(db, person, login, password, network=network)
+    if person is None:
+        return Refused("sign-in-failed")
+    if not right or person.disabled_at is not None or factors.in_use(db, person.id) is None:
+        _refused(db, person, "password", network)
+        return Refused("sign-in-failed")
+    now, plain = ids.now(), secret.mint()
+    db.add(SignIn(digest=secret.digest(plain), person_id=person.id, started_at=now, expires_at=now + PENDING))
+    db.flush()
+    return Pending(plain, now + PENDING)
+
+
+def code(
+    db: Tx, *, pending: str, code: str, address: str, agent: str = "", limits: Limits | None = None, presented: str | None = None
+) -> SignedIn | Refused:
+    """The second step, with the secret of the first; ``presented`` is the session cookie the browser still sent.
+
+    Begins in the person's home organisation, or the first they work in. Refused ``code-wrong`` (try again),
+    ``sign-in-expired`` (begin anew) or ``sign-in-failed``. Raises Throttled.
+    """
+    network = throttle.network(address)
+    found = _pending(db, pending)
+    if found is None:
+        return Refused("sign-in-expired")
+    sign_in, person = found
+    sign_in.tries += 1
+    if not proofs.code(db, person, code, network=network):
+        _refused(db, person, "code", network)
+        return Refused("code-wrong" if sign_in.tries < TRIES else "sign-in-expired")
+    sign_in.ended_at = ids.now()
+    workplaces = people.workplaces(db, person.id)
+    if person.disabled_at is not None or not workplaces:
+        _refused(db, person, "code", network)
+        return Refused("sign-in-failed")
+    if presented:
+        sessions.end_presented(db, presented)
+    actor, cookie = sessions.start(db, person, organisation_id=next(iter(workplaces)), network=network, agent=agent, limits=limits)
+    return SignedIn(actor, cookie)
+
+
+def sweep(db: Tx) -> int:
+    """Forget the sign-ins that came to nothing; gives their number."""
+    return len(db.execute(delete(SignIn).where(SignIn.expires_at < ids.now()).returning(SignIn.id)).all())
+
+
+def _pending(db: Tx, plain: str) -> tuple[SignIn, Person] | None:
+    """The open sign-in of that secret, held until the transaction ends; a password changed meanwhile ends it."""
+    query = select(SignIn).where(SignIn.digest == secret.digest(plain)).with_for_update()
+    sign_in = db.scalars(query, execution_options={"populate_existing": True}).first()
+    if sign_in is None or sign_in.ended_at is not None or sign_in.tries >= TRIES or sign_in.expires_at <= ids.now():
+        return None
+    kept = db.get(passwords.Password, sign_in.person_id, populate_existing=True)
+    if kept is None or kept.changed_at > sign_in.started_at:
+        return None
+    return sign_in, db.get_one(Person, sign_in.person_id, populate_existing=True)
+
+
+def _refused(db: Tx, person: Person, step: str, network: str) -> None:
+    audit.record(
+        db,
+        Actor.system(person.organisation_id),
+        "session:refuse",
+        organisation_id=person.organisation_id,
+        person_id=person.id,
+        object_type="person",
+        object_id=person.id,
+        purpose="administration",
+        outcome="failure",
+        detail={"step": step, "network": network},
+    )

@@ -1,0 +1,57 @@
+"""Step-up: a person who is signed in proves again who they are.
+
+Signing, handing out roles, changing factors and passwords ask for it; it is good for five minutes
+(`policy.require_step_up`). The session goes on under a fresh secret, so the answer has to set the cookie.
+"""
+
+from auth import passwords, proofs, sessions, throttle
+from auth.people import Person
+from auth.proofs import Refused
+from auth.signin import SignedIn
+from core import audit
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Denied
+
+
+def prove(db: Tx, actor: Actor, *, code: str = "", password: str = "", address: str) -> SignedIn | Refused:
+    """Step up by a code of the moment, or by the password when no code is given.
+
+    Refused ``code-wrong`` or ``password-wrong``. Raises Throttled, and Denied without a session.
+    """
+    person, network = _person(db, actor), throttle.network(address)
+    if not (
+        proofs.code(db, person, code, network=network) if code else proofs.password(db, person, person.login, password, network=network)
+    ):
+        _record(db, actor, "session:step-up", person, "failure")
+        return Refused("code-wrong" if code else "password-wrong")
+    return SignedIn(*sessions.step_up(db, actor))
+
+
+def change_password(db: Tx, actor: Actor, *, current: str, new: str, address: str) -> SignedIn | Refused:
+    """Change one's own password, knowing the current one; every other session of the person ends.
+
+    Refused ``password-wrong``. Raises Throttled, Invalid by the rules of `passwords.check`, and Denied
+    without a session.
+    """
+    person = _person(db, actor)
+    if not proofs.password(db, person, person.login, current, network=throttle.network(address)):
+        _record(db, actor, "password:change", person, "failure")
+        return Refused("password-wrong")
+    passwords.put(db, person, new)
+    _record(db, actor, "password:change", person)
+    sessions.end_all(db, actor, person.id, because="password-changed", keep=actor.session_id)
+    return SignedIn(*sessions.step_up(db, actor))
+
+
+def _person(db: Tx, actor: Actor) -> Person:
+    if actor.person_id is None or actor.session_id is None:
+        raise Denied("session-needed")
+    return db.get_one(Person, actor.person_id)
+
+
+def _record(db: Tx, actor: Actor, action: str, person: Person, outcome: str = "success") -> None:
+    audit.record(
+        db, actor, action, organisation_id=person.organisation_id, person_id=person.id, object_type="person", object_id=person.id,
+        purpose="administration", outcome=outcome,
+    )  # fmt: skip
