@@ -72,9 +72,7 @@ def who_saw_patient(
     patient = db.get(Patient, patient_id)
     if patient is None or patient.organisation_id != actor.organisation_id:
         raise NotFound("patient-not-found")
-    found = audit.events(
-        db, actor.organisation_id, patient_id=patient_id, since=since, until=until, before=before, limit=LIMIT
-    )
+    found = audit.events(db, actor.organisation_id, patient_id=patient_id, since=since, until=until, before=before, limit=LIMIT)
     _asked(db, actor, "patient", patient_id, len(found), patient_ids=(patient_id,))
     return _told(db, actor, found)
 
@@ -94,9 +92,7 @@ def who_saw_case(
         raise NotFound("case-not-found")
     if not policy.allowed(db, actor, "audit:read", organisation_id=case.organisation_id):
         cases.reach(db, actor, case_id, "case:refer")
-    found = audit.events(
-        db, actor.organisation_id, case_id=case_id, since=since, until=until, before=before, limit=LIMIT
-    )
+    found = audit.events(db, actor.organisation_id, case_id=case_id, since=since, until=until, before=before, limit=LIMIT)
     _asked(db, actor, "case", case_id, len(found), case_id=case_id, patient_ids=(case.patient_id,))
     return _told(db, actor, found)
 

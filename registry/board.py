@@ -36,10 +36,7 @@ def project(db: Tx, actor: Actor, case: Case, documents: Sequence[Document], wri
     facts = cases.person_facts(patients.unsealed(db, cases.patient_of(db, case)), case.created_at)
     if injury is not None:
         facts |= {"mechanism": injury.mechanism, "side": injury.side, "regions": list(injury.region)}
-    facts["units"] = [
-        {"part": u.part, "side": u.side, "level": u.level, "tamai": u.tamai, "completeness": u.completeness}
-        for u in severed
-    ]
+    facts["units"] = [{"part": u.part, "side": u.side, "level": u.level, "tamai": u.tamai, "completeness": u.completeness} for u in severed]
     case.facts = facts
     units = [clocks.unit(item, injury) for item in severed]
     case.board_version += 1

@@ -12,6 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import policy
@@ -183,9 +185,7 @@ class Filter:
 # --- verbs ---------------------------------------------------------------------------------------------
 
 
-def create(
-    db: Tx, actor: Actor, *, patient_id: UUID, kind: str, urgency: str = "routine", client_key: str | None = None
-) -> Case:
+def create(db: Tx, actor: Actor, *, patient_id: UUID, kind: str, urgency: str = "routine", client_key: str | None = None) -> Case:
     """Open a case for a patient of one's own hospital.
 
     It begins at the urgency its kind starts with at the least (a severed or devascularised part: emergency).
@@ -254,9 +254,7 @@ def identity(db: Tx, actor: Actor, case_id: UUID) -> Identity:
     return patients.unsealed(db, patient_of(db, case))
 
 
-def list_(
-    db: Tx, actor: Actor, narrow: Filter = Filter(), *, after: UUID | None = None, limit: int = 50
-) -> Listing:
+def list_(db: Tx, actor: Actor, narrow: Filter = Filter(), *, after: UUID | None = None, limit: int = 50) -> Listing:
     """Cases the actor may read, newest first, by pages of at most 100; one recorded event names the patients."""
     limit = max(1, min(limit, 100))
     rows = select(Case).where(visible(actor), *_narrowed(narrow, actor)).order_by(Case.id.desc()).limit(limit + 1)
@@ -338,10 +336,8 @@ def visible(actor: Actor, action: str = "case:read") -> ColumnElement[bool]:
 
 def seen(db: Tx, actor: Actor, case: Case, action: str = "case:read", **more: Any) -> None:
     """Record that content of the case was read; joins an event of the last 15 minutes."""
-    more = {"object_type": "case", "object_id": case.id} | more
-    audit.view(
-        db, actor, action, organisation_id=case.organisation_id, case_id=case.id, patient_ids=(case.patient_id,), **more
-    )
+    more = {"object_type": "case", "object_id": case.id, **more}
+    audit.view(db, actor, action, organisation_id=case.organisation_id, case_id=case.id, patient_ids=(case.patient_id,), **more)
 
 
 def seen_list(db: Tx, actor: Actor, cases: Iterable[Case], action: str = "case:list") -> None:
@@ -361,11 +357,9 @@ def seen_list(db: Tx, actor: Actor, cases: Iterable[Case], action: str = "case:l
         )
 
 
-def note(
-    db: Tx, actor: Actor, action: str, case: Case, *, detail: Mapping[str, str | int | bool] | None = None, **more: Any
-) -> None:
+def note(db: Tx, actor: Actor, action: str, case: Case, *, detail: Mapping[str, str | int | bool] | None = None, **more: Any) -> None:
     """Record an act on a case in its owner's log."""
-    more = {"object_type": "case", "object_id": case.id} | more
+    more = {"object_type": "case", "object_id": case.id, **more}
     audit.record(
         db,
         actor,
@@ -456,7 +450,7 @@ def _by_client_key(db: Tx, actor: Actor, client_key: str) -> Case | None:
 
 
 class CaseCounter(Base):
-    """The last case number given by a hospital in a year; its row is locked while the next one is taken."""
+    """The last case number given by a hospital in a year; taking the next one locks the row until commit."""
 
     __tablename__ = "case_counters"
 
@@ -466,13 +460,10 @@ class CaseCounter(Base):
 
 
 def _next_sequence(db: Tx, organisation_id: UUID, year: int) -> int:
-    counter = db.get(CaseCounter, (organisation_id, year), with_for_update=True)
-    if counter is None:
-        counter = CaseCounter(organisation_id=organisation_id, year=year, last=0)
-        db.add(counter)
-    counter.last += 1
-    db.flush()
-    return counter.last
+    insert = postgres_insert if db.get_bind().dialect.name == "postgresql" else sqlite_insert
+    row = insert(CaseCounter).values(organisation_id=organisation_id, year=year, last=1)
+    row = row.on_conflict_do_update(index_elements=["organisation_id", "year"], set_={"last": CaseCounter.last + 1})
+    return db.execute(row.returning(CaseCounter.last)).scalar_one()
 
 
 def _narrowed(narrow: Filter, actor: Actor) -> list[ColumnElement[bool]]:

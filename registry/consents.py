@@ -67,9 +67,7 @@ class Consent(Base):
     note: Mapped[bytes | None]
 
 
-def record(
-    db: Tx, actor: Actor, *, case_id: UUID, purpose: str, statement: str, giver: str = "patient", note: str = ""
-) -> Consent:
+def record(db: Tx, actor: Actor, *, case_id: UUID, purpose: str, statement: str, giver: str = "patient", note: str = "") -> Consent:
     """Record that a consent was given, refused or withdrawn.
 
     Withdrawing the treatment or the transfer consent revokes every grant on the case at once. Raises

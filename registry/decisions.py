@@ -101,9 +101,7 @@ def record(
         decision.reason = cases.seal(db, case, "decision", "decisions", decision.id, reason.encode())
     db.add(decision)
     db.flush()
-    cases.note(
-        db, actor, "decision:record", case, object_type="decision", object_id=decision.id, detail={"choice": choice}
-    )
+    cases.note(db, actor, "decision:record", case, object_type="decision", object_id=decision.id, detail={"choice": choice})
     told = opinions.experts(db, case) & cases.participants(db, case)
     notices.tell(db, told, "decision-recorded", case, but=actor.person_id)
     return decision
@@ -129,7 +127,5 @@ def _reason(db: Tx, case: Case, decision: Decision) -> str:
 
 def _by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Decision | None:
     return db.scalar(
-        select(Decision).where(
-            Decision.case_id == case.id, Decision.author_id == actor.person_id, Decision.client_key == client_key
-        )
+        select(Decision).where(Decision.case_id == case.id, Decision.author_id == actor.person_id, Decision.client_key == client_key)
     )

@@ -85,7 +85,7 @@ class EntryDraft(Base):
 class Draft:
     """What was typed: ``version`` 0 and ``saved_at`` None when nothing was saved yet."""
 
-    type: str
+    entry_type: str
     raw: dict[str, str | list[str]]
     version: int
     saved_at: dt.datetime | None
@@ -94,7 +94,7 @@ class Draft:
     @property
     def model(self) -> type[Document]:
         """The document type being written."""
-        return TYPES[self.type][0]
+        return TYPES[self.entry_type][0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +114,23 @@ class Recorded:
 # --- drafts --------------------------------------------------------------------------------------------
 
 
-def draft(db: Tx, actor: Actor, case_id: UUID, type: str, *, replaces: UUID | None = None) -> Draft:
+def draft(db: Tx, actor: Actor, case_id: UUID, entry_type: str, *, replaces: UUID | None = None) -> Draft:
     """The actor's own draft; where there is none, an empty one, or the words of the entry to be corrected."""
-    case, model = _writable(db, actor, case_id, type)
-    target = _newest(db, case, type, replaces) if replaces else None
-    row = _draft_row(db, actor, case, type, target)
+    case, _ = _writable(db, actor, case_id, entry_type)
+    target = _newest(db, case, entry_type, replaces) if replaces else None
+    row = _draft_row(db, actor, case, entry_type, target)
     cases.seen(db, actor, case)
     if row is None:
         start = fields.typed(_document(db, case, target)) if target else {}
-        return Draft(type, start, 0, None, replaces)
-    return Draft(type, _draft_raw(db, case, row), row.version, row.saved_at, replaces)
+        return Draft(entry_type, start, 0, None, replaces)
+    return Draft(entry_type, _draft_raw(db, case, row), row.version, row.saved_at, replaces)
 
 
 def save(
     db: Tx,
     actor: Actor,
     case_id: UUID,
-    type: str,
+    entry_type: str,
     raw: Raw,
     *,
     replaces: UUID | None = None,
@@ -141,9 +141,9 @@ def save(
     Names the document does not declare are dropped. Raises PreconditionFailed when ``version`` is given
     and another device saved meanwhile, TooLarge over 64 KiB.
     """
-    case, model = _writable(db, actor, case_id, type)
-    target = _newest(db, case, type, replaces) if replaces else None
-    row = _draft_row(db, actor, case, type, target)
+    case, model = _writable(db, actor, case_id, entry_type)
+    target = _newest(db, case, entry_type, replaces) if replaces else None
+    row = _draft_row(db, actor, case, entry_type, target)
     if version is not None and version != (row.version if row else 0):
         raise PreconditionFailed("draft-changed-meanwhile")
     if row is not None:
@@ -155,7 +155,7 @@ def save(
             organisation_id=case.organisation_id,
             case_id=case.id,
             author_id=_person(actor),
-            type=type,
+            type=entry_type,
             slot=_slot(target),
             version=0,
             saved_at=ids.now(),
@@ -171,14 +171,14 @@ def save(
     row.body = cases.seal(db, case, "entry-draft", "entry_drafts", row.id, text, row.version)
     db.flush()
     cases.seen(db, actor, case, "entry:draft", object_type="entry-draft", object_id=row.id)
-    return Draft(type, after, row.version, row.saved_at, replaces)
+    return Draft(entry_type, after, row.version, row.saved_at, replaces)
 
 
-def discard(db: Tx, actor: Actor, case_id: UUID, type: str, *, replaces: UUID | None = None) -> None:
+def discard(db: Tx, actor: Actor, case_id: UUID, entry_type: str, *, replaces: UUID | None = None) -> None:
     """Throw the actor's own draft away; nothing happens when there is none."""
-    case, _ = _writable(db, actor, case_id, type)
-    target = _newest(db, case, type, replaces) if replaces else None
-    if row := _draft_row(db, actor, case, type, target):
+    case, _ = _writable(db, actor, case_id, entry_type)
+    target = _newest(db, case, entry_type, replaces) if replaces else None
+    if row := _draft_row(db, actor, case, entry_type, target):
         db.delete(row)
         cases.note(db, actor, "entry:discard", case, object_type="entry-draft", object_id=row.id)
 
@@ -186,16 +186,14 @@ def discard(db: Tx, actor: Actor, case_id: UUID, type: str, *, replaces: UUID | 
 # --- the record ----------------------------------------------------------------------------------------
 
 
-def submit(
-    db: Tx, actor: Actor, case_id: UUID, type: str, raw: Raw | None = None, *, client_key: str | None = None
-) -> Entry:
+def submit(db: Tx, actor: Actor, case_id: UUID, entry_type: str, raw: Raw | None = None, *, client_key: str | None = None) -> Entry:
     """Append a new entry from the draft, with ``raw`` over it; the draft is gone afterwards.
 
     The same ``client_key`` sent again gives the first entry back (Conflict when it said something else).
     Raises Invalid with a code for each field that is wrong.
     """
-    case, model = _writable(db, actor, case_id, type)
-    row = _draft_row(db, actor, case, type, None)
+    case, model = _writable(db, actor, case_id, entry_type)
+    row = _draft_row(db, actor, case, entry_type, None)
     return _append(db, actor, case, model, row, raw or {}, None, "", client_key)
 
 
@@ -232,19 +230,17 @@ def get(db: Tx, actor: Actor, entry_id: UUID) -> Recorded:
     return _recorded(db, case, entry, current=newest.id == entry.id)
 
 
-def for_case(
-    db: Tx, actor: Actor, case_id: UUID, *, type: str | None = None, history: bool = False
-) -> list[Recorded]:
+def for_case(db: Tx, actor: Actor, case_id: UUID, *, entry_type: str | None = None, history: bool = False) -> list[Recorded]:
     """The entries of a case in the order they were written; replaced versions only with ``history``."""
     case = cases.get(db, actor, case_id)
-    return recorded(db, case, type=type, history=history)
+    return recorded(db, case, entry_type=entry_type, history=history)
 
 
-def recorded(db: Tx, case: Case, *, type: str | None = None, history: bool = False) -> list[Recorded]:
+def recorded(db: Tx, case: Case, *, entry_type: str | None = None, history: bool = False) -> list[Recorded]:
     """As ``for_case``, for another noun that holds the case and has recorded the reading."""
     rows = select(Entry).where(Entry.case_id == case.id).order_by(Entry.at, Entry.id)
-    if type is not None:
-        rows = rows.where(Entry.type == type)
+    if entry_type is not None:
+        rows = rows.where(Entry.type == entry_type)
     found = list(db.scalars(rows))
     newest: dict[UUID, Entry] = {}
     for entry in found:
@@ -308,7 +304,7 @@ def _append(
         db.delete(row)
     db.flush()
     action = "entry:correct" if old else "entry:submit"
-    detail = {"type": entry.type, "version": entry.version}
+    detail: dict[str, str | int | bool] = {"type": entry.type, "version": entry.version}
     cases.note(db, actor, action, case, object_type="entry", object_id=entry.id, detail=detail)
     documents = [item.document for item in recorded(db, case)]
     board.project(db, actor, case, documents, document)
@@ -322,7 +318,7 @@ def _fits(db: Tx, case: Case, document: Document) -> None:
     _own_pictures(db, case, document)
     if not isinstance(document, Amputation):
         return
-    injuries = [item.document for item in recorded(db, case, type="injury")]
+    injuries = [item.document for item in recorded(db, case, entry_type="injury")]
     injured = [document.injured_at, *(item.injured_at for item in injuries if isinstance(item, Injury))]
     told = next((moment for moment in injured if moment is not None), None)
     if told is None:
@@ -346,10 +342,10 @@ def _own_pictures(db: Tx, case: Case, document: Document) -> None:
             raise Invalid("form-invalid", fields={name: "field-picture-unknown"})
 
 
-def _writable(db: Tx, actor: Actor, case_id: UUID, type: str) -> tuple[Case, type[Document]]:
-    if type not in TYPES:
+def _writable(db: Tx, actor: Actor, case_id: UUID, entry_type: str) -> tuple[Case, type[Document]]:
+    if entry_type not in TYPES:
         raise NotFound("entry-type-not-found")
-    model, action = TYPES[type]
+    model, action = TYPES[entry_type]
     return cases.reach(db, actor, case_id, action), model
 
 
@@ -361,10 +357,10 @@ def _reachable(db: Tx, actor: Actor, entry_id: UUID) -> Entry:
     return entry
 
 
-def _newest(db: Tx, case: Case, type: str, entry_id: UUID) -> Entry:
+def _newest(db: Tx, case: Case, entry_type: str, entry_id: UUID) -> Entry:
     """The version that stands of the chain an entry of this case belongs to."""
     entry = db.get(Entry, entry_id)
-    if entry is None or entry.case_id != case.id or entry.type != type:
+    if entry is None or entry.case_id != case.id or entry.type != entry_type:
         raise NotFound("entry-not-found")
     rows = select(Entry).where(Entry.chain_id == entry.chain_id).order_by(Entry.version.desc()).limit(1)
     return db.scalars(rows).one()
@@ -393,23 +389,19 @@ def _recorded(db: Tx, case: Case, entry: Entry, *, current: bool) -> Recorded:
 
 def by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Entry | None:
     """The entry an author sent under this key, for a caller that holds the case."""
-    return db.scalar(
-        select(Entry).where(
-            Entry.case_id == case.id, Entry.author_id == actor.person_id, Entry.client_key == client_key
-        )
-    )
+    return db.scalar(select(Entry).where(Entry.case_id == case.id, Entry.author_id == actor.person_id, Entry.client_key == client_key))
 
 
 def _slot(target: Entry | None) -> str:
     return target.chain_id.hex if target else ""
 
 
-def _draft_row(db: Tx, actor: Actor, case: Case, type: str, target: Entry | None) -> EntryDraft | None:
+def _draft_row(db: Tx, actor: Actor, case: Case, entry_type: str, target: Entry | None) -> EntryDraft | None:
     return db.scalar(
         select(EntryDraft).where(
             EntryDraft.case_id == case.id,
             EntryDraft.author_id == _person(actor),
-            EntryDraft.type == type,
+            EntryDraft.type == entry_type,
             EntryDraft.slot == _slot(target),
         )
     )

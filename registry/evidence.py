@@ -15,7 +15,8 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import SignInNeeded
 from imaging.studies import Instance
-from registry import cases, entries as record, referrals, valuesets
+from registry import entries as record
+from registry import referrals, valuesets
 from registry.cases import Case
 from registry.forms.fields import Document
 from registry.referrals import Referral
@@ -111,7 +112,5 @@ def changed(db: Tx, case: Case, content: dict[str, Any]) -> Iterator[str]:
 
 
 def _filed(db: Tx, case: Case) -> list[Instance]:
-    rows = select(Instance).where(
-        Instance.case_id == case.id, Instance.organisation_id == case.organisation_id, Instance.state == "filed"
-    )
+    rows = select(Instance).where(Instance.case_id == case.id, Instance.organisation_id == case.organisation_id, Instance.state == "filed")
     return list(db.scalars(rows.order_by(Instance.id)))

@@ -145,12 +145,9 @@ def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Seen]:
     """Plan and records of a case in the order of their days; recorded as reading the case."""
     case = cases.get(db, actor, case_id)
     today = _today(db, case)
-    found = {item.entry.chain_id: item for item in entries.recorded(db, case, type=TYPE)}
+    found = {item.entry.chain_id: item for item in entries.recorded(db, case, entry_type=TYPE)}
     visits = _visits(db, case)
-    seen = [
-        Seen(visit, visit.standing(today), found.pop(visit.entry_chain_id, None) if visit.entry_chain_id else None)
-        for visit in visits
-    ]
+    seen = [Seen(visit, visit.standing(today), found.pop(visit.entry_chain_id, None) if visit.entry_chain_id else None) for visit in visits]
     seen += [Seen(None, "done", item) for item in found.values()]
     return sorted(seen, key=_day)
 
@@ -208,4 +205,3 @@ def _visit(db: Tx, case: Case, visit_id: UUID) -> Visit:
     if visit is None or visit.case_id != case.id:
         raise NotFound("visit-not-found")
     return visit
-

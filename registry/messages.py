@@ -129,7 +129,7 @@ def unread(db: Tx, actor: Actor, case_ids: list[UUID]) -> dict[UUID, int]:
         .where(MessageMark.read_to.is_(None) | (Message.at > MessageMark.read_to))
         .group_by(Message.case_id)
     )
-    return {case_id: count for case_id, count in db.execute(rows)}
+    return dict(db.execute(rows).tuples().all())
 
 
 def texts(db: Tx, case: Case) -> list[str]:
@@ -140,9 +140,7 @@ def texts(db: Tx, case: Case) -> list[str]:
 
 def authors(db: Tx, case: Case) -> set[UUID]:
     """Everybody of the owning hospital who has spoken: they are told of what is said next."""
-    rows = select(Message.author_id).where(
-        Message.case_id == case.id, Message.author_organisation_id == case.organisation_id
-    )
+    rows = select(Message.author_id).where(Message.case_id == case.id, Message.author_organisation_id == case.organisation_id)
     return set(db.scalars(rows))
 
 
@@ -151,11 +149,7 @@ def _text(db: Tx, case: Case, message: Message) -> str:
 
 
 def _by_client_key(db: Tx, author_id: UUID, case: Case, client_key: str) -> Message | None:
-    return db.scalar(
-        select(Message).where(
-            Message.case_id == case.id, Message.author_id == author_id, Message.client_key == client_key
-        )
-    )
+    return db.scalar(select(Message).where(Message.case_id == case.id, Message.author_id == author_id, Message.client_key == client_key))
 
 
 def _person(actor: Actor) -> UUID:

@@ -24,7 +24,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed, SignInNeeded
 from core.keyring import verifies
-from core.tables import Base, Code, IdColumn
+from core.tables import Base, IdColumn
 from registry import cases, evidence, notices, patients, referrals
 from registry.cases import Case
 from registry.forms import fields
@@ -130,9 +130,7 @@ def draft(db: Tx, actor: Actor, case_id: UUID, *, addendum_to: UUID | None = Non
     return Draft(_draft_raw(db, case, row), row.version, row.saved_at, addendum_to)
 
 
-def save(
-    db: Tx, actor: Actor, case_id: UUID, raw: Raw, *, addendum_to: UUID | None = None, version: int | None = None
-) -> Draft:
+def save(db: Tx, actor: Actor, case_id: UUID, raw: Raw, *, addendum_to: UUID | None = None, version: int | None = None) -> Draft:
     """Keep what was written, unchecked; fields in ``raw`` replace those saved before, the others stay.
 
     Raises PreconditionFailed when ``version`` is given and another device saved meanwhile.
@@ -248,9 +246,7 @@ def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Signed]:
     for row in rows:
         if row.addendum_to is not None:
             addenda.setdefault(row.addendum_to, []).append(Signed(row, _read(db, case, row)))
-    return [
-        Signed(row, _read(db, case, row), tuple(addenda.get(row.id, ()))) for row in rows if row.addendum_to is None
-    ]
+    return [Signed(row, _read(db, case, row), tuple(addenda.get(row.id, ()))) for row in rows if row.addendum_to is None]
 
 
 def get(db: Tx, actor: Actor, opinion_id: UUID) -> Signed:
@@ -306,9 +302,7 @@ def experts(db: Tx, case: Case) -> set[UUID]:
 # --- inside ----------------------------------------------------------------------------------------------
 
 
-def _content(
-    db: Tx, actor: Actor, case: Case, opinion: Opinion, base: Opinion | None, words: Document
-) -> dict[str, Any]:
+def _content(db: Tx, actor: Actor, case: Case, opinion: Opinion, base: Opinion | None, words: Document) -> dict[str, Any]:
     """What is frozen. Integers and strings only, but for the coordinates of marks."""
     return {
         "schema": SCHEMA,
@@ -330,9 +324,7 @@ def _content(
 
 
 def _read(db: Tx, case: Case, opinion: Opinion) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(
-        cases.unseal(db, case, "opinion", "opinions", opinion.id, opinion.document)
-    )
+    content: dict[str, Any] = json.loads(cases.unseal(db, case, "opinion", "opinions", opinion.id, opinion.document))
     return content
 
 

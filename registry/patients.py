@@ -82,9 +82,7 @@ class Identity(BaseModel):
 
     def given_away(self, text: str) -> str | None:
         """The code of an identifier of this patient that the text contains, or None."""
-        return names.found_in(
-            text, name=self.name, numbers=self.numbers, phone=self.phone, birth_date=self.birth_date
-        )
+        return names.found_in(text, name=self.name, numbers=self.numbers, phone=self.phone, birth_date=self.birth_date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +202,7 @@ def duplicates(
     same birth date. Nothing is found by a name alone.
     """
     policy.require_in_organisation(actor, "patient:write")
-    sought = Identity(
-        name=name, birth_date=birth_date, national_id=national_id or None, record_number=record_number or None
-    )
+    sought = Identity(name=name, birth_date=birth_date, national_id=national_id or None, record_number=record_number or None)
     found = _alike(db, actor.organisation_id, sought)
     if found:
         _record_search(db, actor, found, "duplicates", "treatment")
@@ -278,9 +274,7 @@ def unit(patient: Patient) -> Unit:
 
 def unsealed(db: Tx, patient: Patient) -> Identity:
     """The identity of a patient whose access the caller has checked and recorded. Raises Damaged."""
-    plain = db.keyring.unseal(
-        db, unit(patient), "identity", "patients", patient.id, patient.version, patient.identity
-    )
+    plain = db.keyring.unseal(db, unit(patient), "identity", "patients", patient.id, patient.version, patient.identity)
     return Identity.model_validate_json(plain)
 
 

@@ -357,11 +357,11 @@ def waiting_for(db: Tx, referral: Referral, now: dt.datetime | None = None) -> W
         return None
     now = now or ids.now()
     if referral.expert_id is not None:
-        who = (referral.expert_id,)
+        who = [referral.expert_id]
         event = "answer" if referral.acknowledged_at else "acknowledge"
         since = referral.acknowledged_at or referral.allocated_at or referral.requested_at
     else:
-        who, event, since = tuple(_coordinators(db, referral.to_organisation_id)), "allocate", referral.requested_at
+        who, event, since = _coordinators(db, referral.to_organisation_id), "allocate", referral.requested_at
     contacts = tuple(contact(db, person_id) for person_id in who)
     late = referral.due_at is not None and referral.due_at < now
     return Waiting(event, referral.to_organisation_id, contacts, since, referral.due_at, late)
@@ -402,10 +402,7 @@ def answered(db: Tx, actor: Actor, case: Case) -> Referral | None:
 def of_expert(db: Tx, case: Case, actor: Actor) -> Referral | None:
     """The newest referral of the case that lies with this expert."""
     return db.scalar(
-        select(Referral)
-        .where(Referral.case_id == case.id, Referral.expert_id == actor.person_id)
-        .order_by(Referral.id.desc())
-        .limit(1)
+        select(Referral).where(Referral.case_id == case.id, Referral.expert_id == actor.person_id).order_by(Referral.id.desc()).limit(1)
     )
 
 
@@ -437,9 +434,7 @@ def overdue(database: Database, job: Job) -> None:
 # --- inside ----------------------------------------------------------------------------------------------
 
 
-def _check(
-    db: Tx, actor: Actor, case: Case, to_organisation_id: UUID, said: Words, specialty: str, rank: str
-) -> None:
+def _check(db: Tx, actor: Actor, case: Case, to_organisation_id: UUID, said: Words, specialty: str, rank: str) -> None:
     wrong: dict[str, str] = {}
     if not said.question:
         wrong["question"] = "field-required"
@@ -557,9 +552,7 @@ def _watch(db: Tx, referral: Referral) -> None:
         return
     payload: dict[str, str | int] = {"referral_id": str(referral.id)}
     key = f"{OVERDUE}:{referral.id}:{referral.state}:{referral.version}"
-    jobs.enqueue(
-        db, OVERDUE, payload, organisation_id=referral.organisation_id, run_at=max(referral.due_at, ids.now()), key=key
-    )
+    jobs.enqueue(db, OVERDUE, payload, organisation_id=referral.organisation_id, run_at=max(referral.due_at, ids.now()), key=key)
 
 
 def _give(db: Tx, actor: Actor, case: Case, referral: Referral, role: str, person_id: UUID | None) -> None:
@@ -621,17 +614,13 @@ def _coordinators(db: Tx, organisation_id: UUID) -> list[UUID]:
 
 def _open_between(db: Tx, case: Case, to_organisation_id: UUID) -> Referral | None:
     return db.scalar(
-        select(Referral).where(
-            Referral.case_id == case.id, Referral.to_organisation_id == to_organisation_id, Referral.state.in_(OPEN)
-        )
+        select(Referral).where(Referral.case_id == case.id, Referral.to_organisation_id == to_organisation_id, Referral.state.in_(OPEN))
     )
 
 
 def _by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Referral | None:
     return db.scalar(
-        select(Referral).where(
-            Referral.case_id == case.id, Referral.requested_by == actor.person_id, Referral.client_key == client_key
-        )
+        select(Referral).where(Referral.case_id == case.id, Referral.requested_by == actor.person_id, Referral.client_key == client_key)
     )
 
 

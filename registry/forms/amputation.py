@@ -26,9 +26,7 @@ class Amputation(Document):
 
     part: Annotated[str, Field("unit", "choice", values="part", required=True, quick=True)] = ""
     side: Annotated[str, Field("unit", "choice", values="side", required=True, quick=True)] = ""
-    completeness: Annotated[
-        str, Field("unit", "choice", values="completeness", required=True, quick=True, help=True)
-    ] = NOT_ASSESSED
+    completeness: Annotated[str, Field("unit", "choice", values="completeness", required=True, quick=True, help=True)] = NOT_ASSESSED
     level: Annotated[str, Field("unit", "choice", values="level", quick=True)] = NOT_ASSESSED
     tamai: Annotated[str, Field("unit", "choice", values="tamai")] = NOT_ASSESSED
 

@@ -349,9 +349,7 @@ class Form:
         return replace(self, sections=tuple(section for section in kept if section.fields))
 
 
-def describe(
-    model: type[Document], raw: Raw | None = None, *, zone: str = ZONES[0], errors: Mapping[str, str] | None = None
-) -> Form:
+def describe(model: type[Document], raw: Raw | None = None, *, zone: str = ZONES[0], errors: Mapping[str, str] | None = None) -> Form:
     """The form of a document type, filled with what was typed and the codes of what is wrong."""
     raw, errors = raw or {}, errors or {}
     grouped: dict[str, list[FormField]] = {}
@@ -455,9 +453,7 @@ def view(document: Document, *, all_fields: bool = False) -> tuple[ShownSection,
             continue
         label = f"form-{document.TYPE}-{name.replace('_', '-')}"
         grouped.setdefault(note.section, []).append(_shown(name, label, note, value))
-    return tuple(
-        ShownSection(key, f"form-section-{key.replace('_', '-')}", tuple(rows)) for key, rows in grouped.items()
-    )
+    return tuple(ShownSection(key, f"form-section-{key.replace('_', '-')}", tuple(rows)) for key, rows in grouped.items())
 
 
 def _shown(name: str, label: str, note: Field, value: Any) -> Shown:
@@ -474,8 +470,6 @@ def _shown(name: str, label: str, note: Field, value: Any) -> Shown:
         case "choice" | "choices" | "yes_no":
             known = {option.code: option for option in note.options}
             codes = value if isinstance(value, list) else [value]
-            return replace(
-                row, kind=Kind.CODES, codes=tuple(known.get(code, Option(code, code, code)) for code in codes)
-            )
+            return replace(row, kind=Kind.CODES, codes=tuple(known.get(code, Option(code, code, code)) for code in codes))
         case _:
             return replace(row, text=value)
