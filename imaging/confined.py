@@ -164,7 +164,10 @@ def _fork(line: socket.socket, handed: int, workers: set[int]) -> int:
 
 
 def lock_down() -> None:
-    """Give up root, limit this process, and let it ask nothing more of the kernel than ``seccomp`` allows."""
+    """Give up root, limit this process, and let it ask nothing more of the kernel than ``seccomp`` allows.
+
+    There is no limit on processes, which would count those of the same user elsewhere: the filter forbids them.
+    """
     if os.geteuid() == 0:
         with contextlib.suppress(OSError):  # a user namespace may know no other user; the filter is the wall
             os.setgroups([])
@@ -172,7 +175,7 @@ def lock_down() -> None:
             os.setresuid(NOBODY, NOBODY, NOBODY)
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG: die with the fork server
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    limits = {"AS": taken + MEMORY, "CPU": CPU_SECONDS, "CORE": 0, "FSIZE": 0, "NPROC": 0, "NOFILE": 16}
+    limits = {"AS": taken + MEMORY, "CPU": CPU_SECONDS, "CORE": 0, "FSIZE": 0, "NOFILE": 16}
     for name, limit in limits.items():
         number = getattr(resource, f"RLIMIT_{name}")
         hard = resource.getrlimit(number)[1]

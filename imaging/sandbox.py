@@ -25,7 +25,7 @@ from imaging import wire
 from imaging.bodies import Readable
 from imaging.wire import Message
 
-MODULES = ("imaging.dicom", "imaging.photo", "imaging.codecs")
+MODULES = ("imaging.examine", "imaging.codecs")
 """Where tasks are; the fork server loads these and calls their ``warm()``, for a worker can load nothing more."""
 START_SECONDS = 60.0
 WAIT_SECONDS = 120.0
@@ -38,7 +38,11 @@ T = TypeVar("T")
 
 REASONS = frozenset(
     {
+        "animated",
+        "archive",  # zip and its like: to be unpacked first
         "bomb",  # would grow out of all proportion
+        "dicomdir",  # a medium's table of contents, not a picture
+        "document",
         "empty",
         "encrypted",
         "inconsistent",  # its sizes or counts contradict one another
@@ -52,6 +56,7 @@ REASONS = frozenset(
         "uid",  # an identifier is missing or is none
         "unknown-type",
         "unreadable",
+        "video",
     }
 )
 """Why a worker may refuse a file: each is the catalogue key ``image-<reason>``."""

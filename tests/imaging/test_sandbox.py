@@ -61,7 +61,12 @@ def test_a_file_of_four_gigabytes_takes_no_memory(pool: Pool) -> None:
 @pytest.mark.parametrize("what", sorted(ATTEMPTS))
 def test_a_worker_reaches_nothing(pool: Pool, what: str) -> None:
     """Neither network nor file nor process; as whoever the tests run, root included."""
-    assert pool.run("hostile.attempt", NOTHING, what, organisation_id=HERE).value in (errno.EPERM, -1)
+    assert pool.run("hostile.attempt", NOTHING, what, organisation_id=HERE).value == errno.EPERM
+
+
+@pytest.mark.parametrize("what", ["tcp", "open", "fork"])
+def test_nor_does_a_thread_it_starts(pool: Pool, what: str) -> None:
+    assert pool.run("hostile.attempt_in_thread", NOTHING, what, organisation_id=HERE).value == [errno.EPERM]
 
 
 def test_the_same_acts_succeed_outside_or_the_test_above_proves_nothing() -> None:

@@ -1,0 +1,308 @@
+"""DICOM: what is read of an object at intake, inside the sandbox.
+
+The file stays bit for bit what it was. Beside it goes what later reading needs, so that no server parses it again:
+the data set as DICOM JSON (PS3.18 Annex F) with large binary values as ranges of the file, the attributes of its
+study and its series, the frame index, and a short summary for the tables.
+"""
+
+import warnings
+from base64 import b64encode
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any, cast
+
+import orjson
+from pydicom import charset, config
+from pydicom.datadict import dictionary_VR
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import correct_ambiguous_vr
+from pydicom.valuerep import PersonName
+
+from imaging.confined import Refused, Reply, Source
+from imaging.dicomfile import DEPTH_LIMIT, PIXELS, UNCOMPRESSED, Element, Inflated, Layout, walk
+from imaging.frameindex import FrameIndex, Range
+
+INLINE_LIMIT = 1 << 10
+"""Binary values up to this many bytes are kept inline in the JSON, look-up tables and nested ones in any case."""
+KEPT_LIMIT = 64 << 10
+"""Other top-level values longer than this are left in the file."""
+HEADER_LIMIT = 32 << 20
+LARGEST_IMAGE = 1 << 28
+"""Rows × columns; the longest composed radiographs have an eighth of it."""
+FRAMES_LIMIT = 1_000_000
+
+DIRECTORY_RECORDS = 0x0004_1220
+_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+_STREAMS = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
+_STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ", b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+"""How a frame's bitstream begins: JPEG and JPEG-LS, JPEG 2000, JP2, JPEG XL."""
+_KINDS = {"CR": "radiograph", "DX": "radiograph", "RG": "radiograph", "CT": "ct", "XC": "photo"}
+
+_OF_STUDY = frozenset(
+    (0x0008_0020, 0x0008_0030, 0x0008_0050, 0x0008_0051, 0x0008_0090, 0x0008_0096, 0x0008_0201, 0x0008_1030, 0x0008_1032)
+    + (0x0008_1048, 0x0008_1049, 0x0008_1060, 0x0008_1062, 0x0008_1080, 0x0008_1110, 0x0020_000D, 0x0020_0010)
+)
+_OF_SERIES = frozenset(
+    (0x0008_0021, 0x0008_0031, 0x0008_0060, 0x0008_0070, 0x0008_0080, 0x0008_1010, 0x0008_103E, 0x0008_103F, 0x0008_1040)
+    + (0x0008_1050, 0x0008_1070, 0x0008_1090, 0x0018_0015, 0x0018_1030, 0x0018_5100, 0x0020_000E, 0x0020_0011, 0x0020_0052)
+    + (0x0020_0060, 0x0040_0244, 0x0040_0245, 0x0040_0253, 0x0040_0254, 0x0040_0275)
+)
+
+
+def examine(source: Source | Inflated) -> Reply:
+    """(summary, [header, study header, series header, frame index]) of a Part 10 file. Raises Refused."""
+    layout = walk(source)
+    if any(element.tag == DIRECTORY_RECORDS for element in layout.elements):
+        raise Refused("dicomdir")
+    dataset = _dataset(layout)
+    index = _frame_index(layout, dataset)
+    header = _json(dataset, layout)
+    parts = (header, _only(header, lambda tag: tag >> 16 == 0x0010 or tag in _OF_STUDY), _only(header, _OF_SERIES.__contains__))
+    return _summary(layout, dataset, index), [*map(_dumps, parts), index.encode()]
+
+
+def warm() -> None:
+    """Load whatever pydicom loads on demand, for a worker can open no file."""
+    warnings.simplefilter("ignore")
+    config.settings.reading_validation_mode = config.IGNORE
+    for name in charset.python_encoding.values():
+        b"".decode(name)
+    encapsulate([b"\x00\x00"])
+    sample = Dataset()
+    sample.SpecificCharacterSet = "GB18030"
+    sample.PatientName = "Wang^Lei=王^雷"
+    sample.PatientAge, sample.PatientWeight, sample.PixelSpacing = "030Y", "70.5", ["0.1", "0.1"]
+    sample.RequestAttributesSequence = [Dataset()]
+    _json(sample, None)
+
+
+# -- the data set ---------------------------------------------------------------------------------------
+
+
+def _dataset(layout: Layout) -> Dataset:
+    """The data set without what stays in the file, its ambiguous representations settled."""
+    kept = [element for element in layout.elements if _is_kept(element)]
+    if sum(element.end - element.start for element in kept) > HEADER_LIMIT:
+        raise Refused("too-large")
+    data = b"".join(layout.data.at(element.start, element.end - element.start) for element in kept)
+    try:
+        dataset = read_dataset(BytesIO(data), layout.implicit, layout.little)
+        correct_ambiguous_vr(dataset, layout.little)
+    except RecursionError:
+        raise Refused("too-deep") from None
+    return dataset
+
+
+def _is_kept(element: Element) -> bool:
+    if element.tag in PIXELS:
+        return False
+    if element.undefined or element.vr == "SQ" or element.tag >> 16 == 0x0028:
+        return True
+    return element.length <= (INLINE_LIMIT if element.vr in _BINARY else KEPT_LIMIT)
+
+
+def _json(dataset: Dataset, layout: Layout | None, depth: int = 0) -> dict[str, Any]:
+    """PS3.18 F.2. An element whose value cannot be read keeps its VR and has no value."""
+    if depth > DEPTH_LIMIT:
+        raise Refused("too-deep")
+    found: dict[str, Any] = {}
+    for tag in dataset.keys():  # noqa: SIM118 - iterating a data set reads its values, and one may be unreadable
+        if tag & 0xFFFF:
+            found[f"{tag:08X}"] = _json_element(dataset, int(tag), depth)
+    for element in layout.elements if layout else ():
+        if not _is_kept(element):
+            vr = "UN" if len(element.vr) != 2 else element.vr
+            found[f"{element.tag:08X}"] = {"vr": vr, "BulkDataURI": f"bulk/{element.value}/{element.length}"}
+    if "00080005" in found:
+        found["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}
+    return dict(sorted(found.items()))
+
+
+def _json_element(dataset: Dataset, tag: int, depth: int) -> dict[str, Any]:
+    vr = "UN"
+    try:
+        element = dataset[tag]
+        vr = element.VR if len(element.VR) == 2 else "UN"
+        if vr == "SQ":
+            return {"vr": vr, "Value": [_json(item, None, depth + 1) for item in element.value]}
+        if vr in _BINARY or len(element.VR) != 2:
+            value = element.value
+            return {"vr": vr, "InlineBinary": b64encode(value).decode()} if value else {"vr": vr}
+        return cast(dict[str, Any], element.to_json_dict(None, 0))
+    except (Refused, RecursionError, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001 - pydicom raises nearly anything for a value that breaks its VR
+        return {"vr": vr}
+
+
+def _only(header: dict[str, Any], wanted: Callable[[int], bool]) -> dict[str, Any]:
+    return {tag: value for tag, value in header.items() if wanted(int(tag, 16))}
+
+
+def _dumps(document: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a lone surrogate, or a number no JSON reader would take
+        return orjson.dumps(_cleaned(document))
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _cleaned(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(each) for each in value]
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        return None
+    return value if value is None or isinstance(value, int | float) else str(value).encode("utf-8", "replace").decode()
+
+
+# -- the summary ----------------------------------------------------------------------------------------
+
+
+def _summary(layout: Layout, dataset: Dataset, index: FrameIndex) -> dict[str, Any]:
+    modality = _text(dataset, "Modality")
+    return {
+        "sop_class_uid": _text(dataset, "SOPClassUID"),
+        "sop_instance_uid": _text(dataset, "SOPInstanceUID"),
+        "study_instance_uid": _text(dataset, "StudyInstanceUID"),
+        "series_instance_uid": _text(dataset, "SeriesInstanceUID"),
+        "transfer_syntax_uid": layout.transfer_syntax_uid,
+        "modality": modality,
+        "series_number": _whole(dataset, "SeriesNumber"),
+        "instance_number": _whole(dataset, "InstanceNumber"),
+        "rows": _size(dataset, "Rows") if index.frames else 0,
+        "columns": _size(dataset, "Columns") if index.frames else 0,
+        "number_of_frames": index.frames,
+        "bits_allocated": _size(dataset, "BitsAllocated") if index.frames else 0,
+        "samples_per_pixel": _size(dataset, "SamplesPerPixel") if index.frames else 0,
+        "photometric_interpretation": _text(dataset, "PhotometricInterpretation"),
+        "kind": _KINDS.get(modality, "other"),
+        "study_date": _text(dataset, "StudyDate"),
+        "captured": _captured(dataset),
+        "time_zone_offset": _text(dataset, "TimezoneOffsetFromUTC"),
+        "accession_number": _text(dataset, "AccessionNumber"),
+        "patient_id": _text(dataset, "PatientID"),
+        "patient_names": _names(dataset),
+        "patient_birth_date": _text(dataset, "PatientBirthDate"),
+        "patient_sex": _text(dataset, "PatientSex"),
+    }
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    try:
+        return dataset.get(keyword)
+    except (RecursionError, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001 - as above
+        return None
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    value = _value(dataset, keyword)
+    return str(value).strip("\x00 ") if value is not None else ""
+
+
+def _names(dataset: Dataset) -> list[str]:
+    value = _value(dataset, "PatientName")
+    if not isinstance(value, PersonName):
+        return []
+    return [text for text in (str(group).strip() for group in value.components) if text.strip("^")]
+
+
+def _whole(dataset: Dataset, keyword: str) -> int | None:
+    value = _value(dataset, keyword)
+    return int(value) if isinstance(value, int) and abs(value) < 1 << 31 else None
+
+
+def _captured(dataset: Dataset) -> list[str]:
+    """[date, time] of the acquisition, or else of the content, as written; [] when nothing says when."""
+    moment = _text(dataset, "AcquisitionDateTime")
+    if len(moment) >= 8:
+        return [moment[:8], moment[8:]]
+    for name in ("Acquisition", "Content", "Series", "Study"):
+        if date := _text(dataset, f"{name}Date"):
+            return [date, _text(dataset, f"{name}Time")]
+    return []
+
+
+# -- frames ---------------------------------------------------------------------------------------------
+
+
+def _size(dataset: Dataset, keyword: str) -> int:
+    """A number of the image pixel module, which must be what the standard says it is: one US (PS3.3 C.7.6.3)."""
+    value = _value(dataset, keyword)
+    if not isinstance(value, int) or not 0 < value <= 0xFFFF or dataset[keyword].VR != dictionary_VR(keyword):
+        raise Refused("inconsistent")
+    return value
+
+
+def _frame_index(layout: Layout, dataset: Dataset) -> FrameIndex:
+    pixels = next((element for element in layout.elements if element.tag in PIXELS), None)
+    if pixels is None or not pixels.length or "Rows" not in dataset or "Columns" not in dataset:
+        return FrameIndex("none")
+    if _size(dataset, "Rows") * _size(dataset, "Columns") > LARGEST_IMAGE:
+        raise Refused("too-large")
+    frames = _whole(dataset, "NumberOfFrames") if _value(dataset, "NumberOfFrames") is not None else 1
+    if frames is None or not 0 < frames <= FRAMES_LIMIT:
+        raise Refused("inconsistent")
+    if layout.transfer_syntax_uid in UNCOMPRESSED:
+        return _native(layout, dataset, pixels, frames)
+    if not pixels.undefined or len(layout.items) < 2:
+        raise Refused("inconsistent")
+    if layout.transfer_syntax_uid.startswith(_STREAMS):
+        return FrameIndex("stream", frames, fragments=(tuple(layout.items[1:]),))
+    return FrameIndex("encapsulated", frames, fragments=_grouped(layout, dataset, frames))
+
+
+def _native(layout: Layout, dataset: Dataset, pixels: Element, frames: int) -> FrameIndex:
+    samples = _size(dataset, "SamplesPerPixel")
+    if _text(dataset, "PhotometricInterpretation") in ("YBR_FULL_422", "YBR_PARTIAL_422"):
+        samples = 2
+    bits = _size(dataset, "Rows") * _size(dataset, "Columns") * samples * _size(dataset, "BitsAllocated")
+    if pixels.undefined:
+        raise Refused("inconsistent")
+    if frames * bits > pixels.length * 8:
+        raise Refused("inconsistent")
+    return FrameIndex("native", frames, pixels.value, bits, deflated=layout.deflated)
+
+
+def _grouped(layout: Layout, dataset: Dataset, frames: int) -> tuple[tuple[Range, ...], ...]:
+    """The fragments of each frame: by the extended or basic offset table where one fits, else by their number or look."""
+    table, fragments = layout.items[0], layout.items[1:]
+    if frames == 1:
+        return (tuple(fragments),)
+    starts = _extended_offsets(dataset) or _basic_offsets(layout, table)
+    first = fragments[0][0] - 8
+    heads = {start - 8 - first: number for number, (start, _) in enumerate(fragments)}
+    if len(starts) == frames and starts[0] == 0 and all(start in heads for start in starts):
+        return _cut(fragments, [heads[start] for start in starts])
+    if len(fragments) == frames:
+        return tuple((fragment,) for fragment in fragments)
+    found = [number for number, (start, _) in enumerate(fragments) if layout.data.at(start, 12).startswith(_STARTS)]
+    if len(found) != frames or found[0] != 0:
+        raise Refused("inconsistent")
+    return _cut(fragments, found)
+
+
+def _cut(fragments: list[Range], heads: list[int]) -> tuple[tuple[Range, ...], ...]:
+    if sorted(set(heads)) != heads:
+        raise Refused("inconsistent")
+    return tuple(tuple(fragments[head:end]) for head, end in zip(heads, [*heads[1:], len(fragments)], strict=True))
+
+
+def _extended_offsets(dataset: Dataset) -> list[int]:
+    """PS3.3 C.7.6.3.1.8: 64-bit offsets from the first item after the basic table."""
+    return _offsets(_value(dataset, "ExtendedOffsetTable"), 8)
+
+
+def _basic_offsets(layout: Layout, table: Range) -> list[int]:
+    """PS3.5 A.4: 32-bit offsets of the same kind."""
+    return _offsets(layout.data.at(*table), 4)
+
+
+def _offsets(table: object, width: int) -> list[int]:
+    if not isinstance(table, bytes) or len(table) % width:
+        return []
+    return [int.from_bytes(table[at : at + width], "little") for at in range(0, len(table), width)]
