@@ -1,5 +1,6 @@
 """The application: settings in, routes out. The one place that puts rooms, wall and floor together."""
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
+from auth.sessions import Limits
 from core.db import Database
 from core.errors import ShanhaiError
 from core.keyring import Keyring, open_provider
@@ -27,6 +29,11 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.database, Keyring(open_provider(settings.keyring)), open_store(settings.store))
 
 
+def limits_of(settings: Settings) -> Limits:
+    """How long a session lasts."""
+    return Limits(idle=dt.timedelta(minutes=settings.session_idle_minutes), absolute=dt.timedelta(hours=settings.session_absolute_hours))
+
+
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     """The application over ``database``, or over the one the settings name."""
     opened = database is None
@@ -40,7 +47,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
             database.close()
 
     app = FastAPI(title="Shanhai", version="1", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, lifespan=life)
-    app.state.settings, app.state.database = settings, database
+    app.state.database, app.state.limits = database, limits_of(settings)
+    app.state.base_url, app.state.upload_limit = settings.base_url, settings.upload_limit_bytes
     app.state.gate, app.state.metrics = Gate.of(database), metrics
     for room in ROOMS:
         app.include_router(room.router)

@@ -21,7 +21,6 @@ from auth import sessions, tokens
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import SignInNeeded
-from core.settings import Settings
 
 COOKIE = "__Host-session"
 POOLED = 20
@@ -55,16 +54,15 @@ def database_of(request: HTTPConnection) -> Database:
     return cast(Database, request.app.state.database)
 
 
-def settings_of(request: HTTPConnection) -> Settings:
-    """The settings the application was made with."""
-    return cast(Settings, request.app.state.settings)
-
-
 async def tx(request: Request) -> AsyncIterator[Tx]:
     """The request's one transaction: committed when the route has returned, rolled back when it raised."""
     async with request.app.state.gate():
         async with contextmanager_in_threadpool(database_of(request).begin()) as db:
-            yield db
+            request.state.db = db
+            try:
+                yield db
+            finally:
+                request.state.db = None
 
 
 Db = Annotated[Tx, Depends(tx, scope="function")]
@@ -80,7 +78,7 @@ def find_actor(request: HTTPConnection, db: Tx) -> Actor | None:
     if scheme:
         found = tokens.resolve(db, credential.strip()) if scheme.lower() == "bearer" else None
     elif cookie := request.cookies.get(COOKIE):
-        found = sessions.resolve(db, cookie)
+        found = sessions.resolve(db, cookie, touch="poll" not in request.query_params)
     request.state.actor = found
     return found
 

@@ -41,6 +41,10 @@ class Clock:
         key = "zone-" + self.time_zone.lower().replace("/", "-").replace("_", "-")
         return self._t(key) if has(self.language, key) else self.time_zone.rpartition("/")[2].replace("_", " ")
 
+    def today(self) -> dt.date:
+        """The day it is for the reader."""
+        return self.local(ids.now()).date()
+
     def time(self, at: dt.datetime) -> str:
         """``14:32``."""
         return self.local(at).strftime("%H:%M")

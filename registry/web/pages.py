@@ -10,20 +10,25 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from auth import organisations, people, rules
+from core import ids
 from core.actor import Actor
-from registry import valuesets
+from core.db import Tx
+from registry import notices, valuesets
+from registry.forms.fields import ZONES, Moment
 from registry.web import moments
 from registry.web.assets import address
-from registry.web.translations import HTML_LANGUAGE, PSEUDO, language_of, pseudo, translate
+from registry.web.translations import HTML_LANGUAGE, PSEUDO, has, language_of, pseudo, translate
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -48,6 +53,26 @@ def label(language: str, value_set: str, code: str | None) -> str:
     return pseudo(text) if language == PSEUDO else text
 
 
+def options(language: str, value_set: str) -> list[tuple[str, str]]:
+    """The codes of a value set with their labels, to choose from."""
+    return [(option.code, option_label(language, option)) for option in valuesets.value_set(value_set).options]
+
+
+def option_label(language: str, option: valuesets.Option) -> str:
+    """The label of an option, as ``label``."""
+    return pseudo(option.en) if language == PSEUDO else option.label(language)
+
+
+def moment_told(language: str, moment: Moment) -> str:
+    """A time as it was told: in the zone it was told in, with how sure it is when it is not exact."""
+    if moment.at is None:
+        return label(language, "precision", "unknown")
+    exact = moments.Clock(language, moment.zone).exact(moment.at)
+    if moment.precision == "exact":
+        return exact
+    return translate(language, "moment-unsure", exact=exact, precision=label(language, "precision", moment.precision))
+
+
 def context_of(request: Request) -> dict[str, Any]:
     """What every template gets."""
     language = language_of(request)
@@ -60,10 +85,75 @@ def context_of(request: Request) -> dict[str, Any]:
         "html_language": HTML_LANGUAGE[language],
         "direction": "ltr",
         "t": partial(translate, language),
+        "t_has": partial(has, language),
         "label": partial(label, language),
         "when": moments.Clock(language, zone),
         "here": request.url.path,
+        "may": partial(may, actor),
+        "now": ids.now,
+        "zones": ZONES,
+        "options": partial(options, language),
+        "option_label": partial(option_label, language),
+        "moment_told": partial(moment_told, language),
+        "shell": _shell(request, actor, language),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A place the bar leads to."""
+
+    path: str
+    key: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What stands around a page for somebody who is signed in."""
+
+    name: str
+    organisation: str
+    unread: int
+    rooms: tuple[Room, ...]
+
+
+ROOMS = (
+    ("/", "shell-work", "case:read"),
+    ("/cases", "shell-cases", "case:read"),
+    ("/inbox", "shell-inbox", "inbox:read"),
+    ("/audit", "shell-audit", "audit:read"),
+)
+
+
+def may(actor: Actor | None, action: str) -> bool:
+    """Whether some role of the actor allows an action at all, to offer it; the verb decides."""
+    return actor is not None and any(rules.roles_for(actor, relation, action) for relation in ("own", "granted"))
+
+
+def _shell(request: Request, actor: Actor | None, language: str) -> Shell | None:
+    """Nothing once the transaction has ended: an error page has a plain bar."""
+    db: Tx | None = getattr(request.state, "db", None)
+    if db is None or actor is None or actor.person_id is None:
+        return None
+    here = request.url.path
+    rooms = tuple(Room(path, key, here == path or (path != "/" and here.startswith(path))) for path, key, action in ROOMS if may(actor, action))
+    person, organisation = people.get(db, actor, actor.person_id), organisations.get(db, actor.organisation_id)
+    return Shell(in_language(language, person), in_language(language, organisation), notices.unread_count(db, actor), rooms)
+
+
+class Named(Protocol):
+    """A person or a hospital: a name in Chinese and perhaps one in English."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def name_en(self) -> str: ...
+
+
+def in_language(language: str, named: Named) -> str:
+    """The name as the reader writes it."""
+    return named.name if language in ("zh", PSEUDO) else named.name_en or named.name
 
 
 def fragment(request: Request, template: str, **context: Any) -> str:
@@ -94,11 +184,6 @@ def see(path: str) -> RedirectResponse:
     return RedirectResponse(path, 303)
 
 
-def step_up_url(request: Request) -> str:
-    """Where a second factor is given again before the page asked for."""
-    return f"/sign-in/again?next={quote(local(request.url.path), safe='')}"
-
-
 def pack(action: str, fields: list[tuple[str, str]]) -> str:
     """What somebody had typed when their session ended, as one form field that travels through the sign-in.
 
@@ -123,11 +208,34 @@ def unpack(packed: str) -> tuple[str, list[tuple[str, str]]] | None:
 
 async def sign_in_again(request: Request) -> Response:
     """Send a stranger to the sign-in page and back; keep what they had typed when they were sending a form."""
-    where = local(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
+    where = _where(request)
     if request.method == "GET":
         return see("/sign-in" if where == "/" else f"/sign-in?next={quote(where, safe='')}")
-    kept = ""
-    if request.headers.get("content-type", "").startswith(FORM_TYPES):
-        form = await request.form(max_fields=KEPT_FIELDS, max_files=0)
-        kept = pack(where, [(name, value) for name, value in form.multi_items() if isinstance(value, str)])
-    return render(request, "sign-in/login.html", status=401, next=where, kept=kept, login="", wrong=None, expired=True)
+    kept = await _kept(request)
+    return render(request, "sign-in/login.html", status=401, next=_back(request), kept=kept, login="", wrong=None, expired=True)
+
+
+async def step_up(request: Request) -> Response:
+    """Ask for the second factor once more, keeping what was being sent."""
+    where = _where(request)
+    if request.method == "GET":
+        return see(f"/sign-in/again?next={quote(where, safe='')}")
+    kept = await _kept(request)
+    return render(request, "sign-in/code.html", status=403, ticket="", action="/sign-in/again", wrong=None, next=_back(request), kept=kept)
+
+
+def _where(request: Request) -> str:
+    return local(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
+
+
+def _back(request: Request) -> str:
+    """The page a form was sent from, as the browser says: there is no page at most addresses that take a form."""
+    told = urlsplit(request.headers.get("referer", ""))
+    return local(told.path) if told.path else "/"
+
+
+async def _kept(request: Request) -> str:
+    if not request.headers.get("content-type", "").startswith(FORM_TYPES):
+        return ""
+    form = await request.form(max_fields=KEPT_FIELDS, max_files=0)
+    return pack(_where(request), [(name, value) for name, value in form.multi_items() if isinstance(value, str)])

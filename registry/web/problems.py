@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from core import errors
 from registry.web import pages
@@ -102,8 +102,8 @@ async def on_shanhai(request: Request, error: Exception) -> Response:
         if not wants_problem(request):
             return await pages.sign_in_again(request)
         headers["WWW-Authenticate"] = 'Bearer realm="shanhai"'
-    if isinstance(error, errors.StepUpNeeded) and not wants_problem(request) and request.method == "GET":
-        return RedirectResponse(pages.step_up_url(request), 303)
+    if isinstance(error, errors.StepUpNeeded) and not wants_problem(request):
+        return await pages.step_up(request)
     if isinstance(error, errors.Throttled):
         headers["Retry-After"] = str(error.retry_after)
     fields = error.fields if isinstance(error, errors.Invalid) else None

@@ -2,4 +2,6 @@
 
 from types import ModuleType
 
-ROOMS: tuple[ModuleType, ...] = ()
+from registry.web import entries, new_case, sign_in, work
+
+ROOMS: tuple[ModuleType, ...] = (sign_in, work, new_case, entries)

@@ -1,0 +1,52 @@
+case-title-and = {" and "}
+case-title-also = {"; "}
+case-title-amputation-sided = severed { $parts }, { $side }
+case-title-amputation-plain = severed { $parts }
+case-title-devascularised-sided = devascularised { $parts }, { $side }
+case-title-devascularised-plain = devascularised { $parts }
+case-title-other-sided = { $kind }, { $parts }, { $side }
+case-title-other-plain = { $kind }, { $parts }
+case-title-bare-sided = { $kind }, { $side }
+case-title-bare-plain = { $kind }
+case-person = { $sex }, { $age } years
+case-person-no-age = { $sex }, age not known
+case-tamai = Tamai { $zone }
+case-state-draft = Draft
+case-state-referred = Referred
+case-state-answered = Answered
+case-state-treated = Treated
+case-state-follow-up = Follow-up
+case-state-closed = Closed
+
+steps = Steps
+step-patient = Patient
+step-injury = Injury
+step-unit = Severed part
+step-pictures = Pictures
+step-refer = Ask
+new-kind-title = What it is
+new-kind = Kind of case
+new-kind-help = A severed or bloodless part starts as an emergency.
+new-urgency = Urgency
+new-urgency-help = Rules and passed marks may raise it; nothing lowers it by itself.
+new-patient = Who it is
+new-patient-help = Sealed, and seen only in your hospital. An expert elsewhere sees case number, sex and age.
+patient-name = Name
+patient-sex = Sex
+patient-birth-date = Date of birth
+patient-record-number = Record number
+patient-national-id = National id
+patient-phone = Telephone
+new-go-on = Go on to the injury
+new-saved-next = From the next step on, everything is saved as you type.
+new-known = { $count ->
+    [one] Somebody looks known
+   *[other] { $count } people look known
+}
+new-known-how = Choose the patient who is meant, or say that it is somebody else.
+new-known-choose = Which patient is it?
+new-known-other = It is somebody else: make a new patient
+new-known-same-name-birth = same name and date of birth
+new-known-same-sound-birth = a name that sounds the same, same date of birth
+new-known-same-number = same number
+case-urgency = Urgency

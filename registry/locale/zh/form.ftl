@@ -1,0 +1,12 @@
+form-optional = 选填
+form-needed = 必填
+form-choose = 请选择
+form-more = { $section }：更多
+form-wrong = 有 { $count } 处需要再看一下
+form-wrong-kept = 您填写的内容都还在。
+form-moment-at = 日期和时间
+form-moment-precision = 精确程度
+form-moment-zone = 按哪个时区
+moment-unsure = { $exact }（{ $precision }）
+list-comma = 、
+pictures-count = { $count } 张影像

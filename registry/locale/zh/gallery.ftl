@@ -1,0 +1,14 @@
+gallery-title = 影像
+gallery-day = 第 { $day } 天
+gallery-photo = 照片
+gallery-radiograph = X 线片
+gallery-ct = CT，{ $count } 层
+gallery-other = 影像
+gallery-marks = { $count } 处标注
+gallery-open = 在阅片器中打开：{ $title }
+gallery-viewer = 打开阅片器
+gallery-add = 添加影像
+gallery-empty = 还没有影像
+gallery-empty-how = 手机照片、X 线片和 CT 文件添加后显示在这里。
+gallery-empty-other = 对方医院尚未添加。
+gallery-making = 正在生成预览

@@ -1,0 +1,53 @@
+work-title = 工作列表
+work-needs = 需要您处理
+work-count = { $count } 例
+work-empty = 目前没有等您处理的病例
+work-empty-how = 需要您处理的病例会按紧急程度排在这里。
+work-also = 其他
+work-all = 全部病例
+work-due = 到期随访
+work-waiting = 等待他人
+work-files = 待归档文件
+case-new = 新建病例
+
+work-unread = { $count } 条新留言
+work-call = 拨打 { $name } { $phone }
+work-waiting-title = 您在等待
+work-do-answer = 请写会诊意见
+work-do-answer-late = 请写会诊意见：已超时
+work-do-acknowledge = 请确认收到并答复
+work-do-acknowledge-late = 请确认收到：已超时
+work-do-allocate = 请指派专家
+work-do-allocate-late = 请指派专家：已超时
+work-do-decide = 请决定是否采纳会诊意见
+work-do-refer-again = 被婉拒或已撤回：请重新邀请
+work-do-call = 对方未按时答复：请致电
+work-do-refer = 请补全资料并邀请会诊
+work-do-treat = 请记录治疗情况
+work-do-follow-up = 随访到期
+work-do-read-messages = 有新留言
+work-wait-allocate = 等待{ $hospital }指派专家
+work-wait-acknowledge = 等待{ $hospital }专家确认
+work-wait-answer = { $hospital }专家正在写会诊意见
+work-visit = { $visit }随访，应于 { $on } 完成
+work-visit-late = { $visit }随访已逾期，应于 { $on } 完成
+cases-title = 病例
+cases-search = 按患者搜索
+cases-search-help = 姓名、拼音、首字母或号码的一部分；仅限本院。
+cases-search-go = 搜索
+cases-found = { $count ->
+    [0] 没有找到“{ $sought }”
+   *[other] “{ $sought }”：{ $count } 例
+}
+cases-all = 全部
+cases-more = 更早的病例
+cases-first = 回到最新
+cases-empty = 这里还没有病例
+cases-empty-how = 本院新建的病例，或邀请本院会诊的病例，会显示在这里。
+cases-case = 病例
+cases-state = 状态
+cases-hospital = 医院
+cases-own = 本院
+due-title = 到期随访
+due-empty = 没有到期的随访
+due-empty-how = 随访时间窗开始之日起显示在这里。

@@ -1,0 +1,46 @@
+// What every page does once a script runs. Nothing here is needed to read or to send a form.
+
+import { autosave } from "./autosave.js";
+import { tick } from "./clock.js";
+import { keys } from "./keys.js";
+
+const start = (root) => {
+  for (const form of root.querySelectorAll("form[data-autosave]")) autosave(form);
+  tick(root);
+};
+
+document.querySelector("[data-focus]")?.focus();
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+// A form is sent once, however often it is tapped.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method === "dialog") return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  setTimeout(() => delete form.dataset.sent, 8000);
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+document.addEventListener("htmx:after:swap", () => start(document));
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
+start(document);
+keys();

@@ -1,0 +1,116 @@
+"""Writing the record: the form of a typed document, saved as it is typed, submitted once it is right.
+
+The same form corrects an entry that stands (``?replaces=``): then a reason is asked for. Without a script
+the form has a second button that saves what was typed and stays.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
+from starlette.responses import JSONResponse, Response
+
+from core import ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import NotFound
+from registry import cases, entries
+from registry.cases import Case
+from registry.entries import Draft
+from registry.forms import fields
+from registry.web import titles
+from registry.web.edge import Db, Me
+from registry.web.forms import Attempt, Sent, attempt, raw, text
+from registry.web.pages import render, see
+from registry.web.problems import wants_problem
+from registry.web.translations import language_of
+
+router = APIRouter(include_in_schema=False)
+SEVERED = frozenset({"amputation", "devascularised"})
+
+
+@router.get("/cases/{case_id}/entries/{type}")
+def ask(request: Request, db: Db, me: Me, case_id: UUID, type: str, replaces: UUID | None = None) -> Response:
+    """The form, with what was typed before."""
+    draft = entries.draft(db, me, case_id, _asked(type), replaces=replaces)
+    return _page(request, db, me, cases.get(db, me, case_id), draft, Attempt())
+
+
+@router.post("/cases/{case_id}/entries/{type}/draft")
+def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, type: str) -> Response:
+    """Keep what was typed so far."""
+    version = text(form, "version")
+    draft = entries.save(
+        db, me, case_id, _asked(type), _raw(type, form), replaces=_replaces(form), version=int(version) if version.isdigit() else None
+    )
+    if wants_problem(request):
+        return JSONResponse({"fields": {"version": str(draft.version)}})
+    return see(f"/cases/{case_id}")
+
+
+@router.post("/cases/{case_id}/entries/{type}")
+def submit(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, type: str) -> Response:
+    """Enter the document into the record; what is not right yet is kept as a draft and shown again."""
+    replaces = _replaces(form)
+    with attempt(db) as tried:
+        _submit(db, me, case_id, _asked(type), form, replaces)
+    case = cases.get(db, me, case_id)
+    if tried:
+        return see(_next(case, type, text(form, "then")))
+    draft = entries.save(db, me, case_id, type, _raw(type, form), replaces=replaces)
+    return _page(request, db, me, case, draft, tried, reason=text(form, "reason"))
+
+
+def _submit(db: Tx, me: Actor, case_id: UUID, type: str, form: FormData, replaces: UUID | None) -> None:
+    typed, key = _raw(type, form), text(form, "client_key", 64) or None
+    if replaces is None:
+        entries.submit(db, me, case_id, type, typed, client_key=key)
+    else:
+        entries.correct(db, me, replaces, typed, reason=text(form, "reason"), client_key=key)
+
+
+def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt, reason: str = "") -> Response:
+    form = fields.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors)
+    context: dict[str, Any] = {
+        "case": case,
+        "title": titles.of(case.summary, language_of(request)),
+        "draft": draft,
+        "form": form,
+        "tried": tried,
+        "reason": reason,
+        "client_key": str(ids.new()),
+        "severed": case.kind in SEVERED,
+        "guided": case.state == "draft" and draft.replaces is None,
+    }
+    return render(request, "case/entry.html", status=200 if tried else 422, **context)
+
+
+def _next(case: Case, type: str, then: str) -> str:
+    """Where a new case goes on; a case under way goes back to its page."""
+    if then == "another":
+        return f"/cases/{case.id}/entries/{type}"
+    if case.state != "draft":
+        return f"/cases/{case.id}"
+    if type == "injury" and case.kind in SEVERED and not case.summary.units:
+        return f"/cases/{case.id}/entries/amputation"
+    return f"/cases/{case.id}/pictures"
+
+
+def _asked(type: str) -> str:
+    """The types this room writes; the follow-up has a room of its own."""
+    if type not in entries.TYPES or type == "follow-up":
+        raise NotFound("entry-type-not-found")
+    return type
+
+
+def _raw(type: str, form: FormData) -> dict[str, str | list[str]]:
+    return raw(entries.TYPES[type][0], form)
+
+
+def _replaces(form: FormData) -> UUID | None:
+    told = text(form, "replaces", 40)
+    try:
+        return UUID(told) if told else None
+    except ValueError:
+        raise NotFound("entry-not-found") from None

@@ -1,0 +1,99 @@
+"""Forms at the edge: what a browser sent becomes what a verb takes, and a refusal becomes a page again.
+
+A form is parsed whole before the verb is called; a refused one is shown again with everything that was
+typed. A draft is saved before its document is checked, so that nothing is lost in between.
+"""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData
+
+from core.db import Tx
+from core.errors import Conflict, Invalid, TooLarge, Unsupported
+from registry.forms.fields import Document
+from registry.web.moments import Clock
+
+MOST_FIELDS = 400
+Raw = dict[str, str | list[str]]
+
+
+async def _sent(request: Request) -> AsyncIterator[FormData]:
+    """The form a browser sent; files never come this way."""
+    async with request.form(max_fields=MOST_FIELDS, max_files=0) as form:
+        yield form
+
+
+Sent = Annotated[FormData, Depends(_sent, scope="function")]
+
+
+def text(form: FormData, name: str, limit: int = 8000) -> str:
+    """One field, trimmed, at most ``limit`` letters; empty when it was not sent."""
+    value = form.get(name, "")
+    return value.strip()[:limit] if isinstance(value, str) else ""
+
+
+def day(form: FormData, name: str) -> dt.date | None:
+    """A ``date`` field. Raises Invalid."""
+    told = text(form, name, 20)
+    try:
+        return dt.date.fromisoformat(told) if told else None
+    except ValueError:
+        raise Invalid("form-invalid", fields={name: "field-not-a-date"}) from None
+
+
+def moment(form: FormData, name: str, when: Clock) -> dt.datetime | None:
+    """A ``datetime-local`` field in the reader's zone. Raises Invalid."""
+    told = text(form, name, 40)
+    try:
+        return when.parse(told) if told else None
+    except ValueError:
+        raise Invalid("form-invalid", fields={name: "field-not-a-time"}) from None
+
+
+def raw(model: type[Document], form: FormData) -> Raw:
+    """Everything a document's form held, unchecked; a box that was left unticked is an empty answer, not silence."""
+    found: Raw = {}
+    for name, note in model.declared().items():
+        if note.many:
+            found[name] = [value for value in form.getlist(name) if isinstance(value, str)]
+            continue
+        found[name] = text(form, name)
+        for part in (f"{name}.zone", f"{name}.precision"):
+            if part in form:
+                found[part] = text(form, part)
+    return found
+
+
+class Attempt:
+    """How an attempt went: ``errors`` by field, ``code`` of the refusal (None when it went well)."""
+
+    def __init__(self) -> None:
+        self.code: str | None = None
+        self.errors: dict[str, str] = {}
+        self.params: dict[str, str | int | float] = {}
+
+    def __bool__(self) -> bool:
+        return self.code is None
+
+
+REFUSALS = (Invalid, Conflict, TooLarge, Unsupported)
+
+
+@contextmanager
+def attempt(db: Tx) -> Iterator[Attempt]:
+    """Try a verb in a savepoint; a refusal the reader can mend undoes it and is kept for the page.
+
+    Step-up and missing rights are not mended by typing: they are raised.
+    """
+    tried = Attempt()
+    try:
+        with db.begin_nested():
+            yield tried
+    except REFUSALS as refusal:
+        tried.code, tried.params = refusal.code, dict(refusal.params)
+        tried.errors = dict(refusal.fields) if isinstance(refusal, Invalid) else {}
+

@@ -1,0 +1,151 @@
+"""Signing in, in two steps; signing out; proving again who one is; choosing a language before all that.
+
+A wrong answer is shown on the page and not raised, so that the try is counted. What somebody had typed
+when their session ended travels through these pages in the reader's own browser (``kept``).
+"""
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from auth import people, sessions, signin, stepup
+from auth.proofs import Refused
+from core.errors import NotFound
+from registry.web.edge import COOKIE, Db, Me, Visitor
+from registry.web.forms import Sent, text
+from registry.web.pages import local, render, see, unpack
+from registry.web.translations import COOKIE as LANGUAGE_COOKIE
+from registry.web.translations import LANGUAGES, PSEUDO, language_of, translate
+
+router = APIRouter(include_in_schema=False)
+YEAR = 365 * 24 * 3600
+
+
+@router.get("/sign-in")
+def ask(request: Request, me: Visitor, next: str = "/") -> Response:
+    """Name and password."""
+    if me is not None:
+        return see(local(next))
+    return render(request, "sign-in/login.html", next=local(next), kept="", login="", wrong=None, expired=False)
+
+
+@router.post("/sign-in")
+def password(request: Request, db: Db, form: Sent) -> Response:
+    """The first step; goes on to the code."""
+    login = text(form, "login", 200)
+    answer = signin.password(db, login=login, password=_secret(form, "password"), address=_address(request))
+    if isinstance(answer, Refused):
+        context = {"login": login, "wrong": _told(request, answer), "expired": False, **_carried(form)}
+        return render(request, "sign-in/login.html", status=401, **context)
+    return render(request, "sign-in/code.html", ticket=answer.secret, action="/sign-in/code", wrong=None, **_carried(form))
+
+
+@router.get("/sign-in/code")
+def lost() -> Response:
+    """The second step without the first: begin anew."""
+    return see("/sign-in")
+
+
+@router.post("/sign-in/code")
+def code(request: Request, db: Db, form: Sent) -> Response:
+    """The second step; the session begins."""
+    ticket = text(form, "ticket", 200)
+    answer = signin.code(
+        db,
+        pending=ticket,
+        code=text(form, "code", 12).replace(" ", ""),
+        address=_address(request),
+        agent=request.headers.get("user-agent", ""),
+        limits=request.app.state.limits,
+        presented=request.cookies.get(COOKIE),
+    )
+    if isinstance(answer, Refused):
+        wrong = _told(request, answer)
+        if answer.code == "code-wrong":
+            return render(request, "sign-in/code.html", status=401, ticket=ticket, action="/sign-in/code", wrong=wrong, **_carried(form))
+        return render(request, "sign-in/login.html", status=401, login="", wrong=wrong, expired=False, **_carried(form))
+    request.state.actor = answer.actor
+    return with_session(_onward(request, form), answer.cookie)
+
+
+@router.get("/sign-in/again")
+def again(request: Request, me: Me, next: str = "/") -> Response:
+    """Prove again who one is before an act that weighs more."""
+    return render(request, "sign-in/code.html", ticket="", action="/sign-in/again", wrong=None, next=local(next), kept="")
+
+
+@router.post("/sign-in/again")
+def prove(request: Request, db: Db, me: Me, form: Sent) -> Response:
+    """The second factor once more."""
+    answer = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", ""), address=_address(request))
+    if isinstance(answer, Refused):
+        wrong = _told(request, answer)
+        return render(request, "sign-in/code.html", status=401, ticket="", action="/sign-in/again", wrong=wrong, **_carried(form))
+    return with_session(_onward(request, form), answer.cookie)
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, db: Db, me: Visitor) -> Response:
+    """End the session here; drafts that a page still holds are not touched."""
+    if me is not None:
+        try:
+            sessions.end(db, me)
+        except NotFound:
+            pass
+    answer = see("/sign-in")
+    answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+    answer.headers["Clear-Site-Data"] = '"cache"'
+    return answer
+
+
+@router.get("/signed-in")
+def signed_in(request: Request, me: Me) -> Response:
+    """Where a second window ends that was opened to sign in again."""
+    return render(request, "sign-in/done.html")
+
+
+@router.post("/language")
+def language(request: Request, db: Db, me: Visitor, form: Sent) -> Response:
+    """Choose the language: for the person once signed in, for this browser before."""
+    chosen = text(form, "language", 10)
+    if me is not None and chosen in LANGUAGES:
+        people.set_language(db, me, chosen)
+    answer = see(local(text(form, "next", 500)))
+    if chosen in (*LANGUAGES, PSEUDO):
+        answer.set_cookie(LANGUAGE_COOKIE, chosen, max_age=YEAR, path="/", secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+def with_session(answer: Response, secret: str) -> Response:
+    """The answer with the session's cookie: this host only, never to a script, kept for the browser's session."""
+    answer.set_cookie(COOKIE, secret, path="/", secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+def _onward(request: Request, form: FormData) -> Response:
+    """To the page that was asked for, or to what was being sent when the session ended."""
+    kept = unpack(text(form, "kept", 1 << 20))
+    onward = local(text(form, "next", 2000))
+    if kept is None:
+        return see(onward)
+    action, fields = kept
+    return render(request, "sign-in/continue.html", action=action, fields=fields, next=onward)
+
+
+def _carried(form: FormData) -> dict[str, str]:
+    return {"next": local(text(form, "next", 2000)), "kept": text(form, "kept", 1 << 20)}
+
+
+def _secret(form: FormData, name: str) -> str:
+    """A password goes as it was typed, spaces and all."""
+    value = form.get(name, "")
+    return value[:1024] if isinstance(value, str) else ""
+
+
+def _told(request: Request, refused: Refused) -> str:
+    return translate(language_of(request), f"error-{refused.code}")
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
