@@ -15,7 +15,7 @@ from core import ids, jobs
 from core.actor import Actor
 from core.db import Database, Tx
 from core.jobs import Job
-from registry import cases, clocks, notices, patients, redflags
+from registry import cases, clocks, notices, patients, redflags, summaries
 from registry.cases import Case
 from registry.clocks import Reading, Unit
 from registry.forms.amputation import Amputation
@@ -33,7 +33,7 @@ def project(db: Tx, actor: Actor, case: Case, documents: Sequence[Document], wri
     """Bring summary, clocks and urgency up to the current documents after ``written`` was added."""
     injury = next((item for item in reversed(documents) if isinstance(item, Injury)), None)
     severed = [item for item in documents if isinstance(item, Amputation)]
-    facts = cases.person_facts(patients.unsealed(db, cases.patient_of(db, case)), case.created_at)
+    facts = summaries.person_facts(patients.unsealed(db, cases.patient_of(db, case)), case.created_at)
     if injury is not None:
         facts |= {"mechanism": injury.mechanism, "side": injury.side, "regions": list(injury.region)}
     facts["units"] = [{"part": u.part, "side": u.side, "level": u.level, "tamai": u.tamai, "completeness": u.completeness} for u in severed]

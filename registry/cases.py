@@ -1,7 +1,7 @@
 """Cases: one injury episode of one patient, with its number, state, urgency and coded summary.
 
 A case owns a key (``Unit("case", …)``) under which everything written in it is sealed. In the clear stand
-only codes, whole years and coarse times. The state moves only through ``TRANSITIONS``, a total table;
+only codes, whole years and coarse times. The state moves only through ``states.CASES``, a total table;
 the urgency is only ever raised by rules, and lowered by a person with the right to refer.
 """
 
@@ -24,53 +24,11 @@ from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.keyring import Unit
 from core.tables import Base, Code, IdColumn
-from registry import patients, valuesets
-from registry.patients import Identity, Patient
-
-STATES = ("draft", "referred", "answered", "treated", "follow-up", "closed")
-EVENTS = ("refer", "lapse", "answer", "treat", "follow", "close")
-URGENCIES = ("routine", "urgent", "emergency")
-
-# (state, event) -> state after it, or None where the event is refused. Total: tests/registry/test_cases.py.
-# lapse: the last open referral was declined or withdrawn. A question asked late never moves a case back.
-TRANSITIONS: dict[tuple[str, str], str | None] = {
-    ("draft", "refer"): "referred",
-    ("draft", "lapse"): None,
-    ("draft", "answer"): None,
-    ("draft", "treat"): "treated",
-    ("draft", "follow"): None,
-    ("draft", "close"): "closed",
-    ("referred", "refer"): "referred",
-    ("referred", "lapse"): "draft",
-    ("referred", "answer"): "answered",
-    ("referred", "treat"): "treated",
-    ("referred", "follow"): None,
-    ("referred", "close"): None,
-    ("answered", "refer"): "answered",
-    ("answered", "lapse"): "answered",
-    ("answered", "answer"): "answered",
-    ("answered", "treat"): "treated",
-    ("answered", "follow"): None,
-    ("answered", "close"): "closed",
-    ("treated", "refer"): "treated",
-    ("treated", "lapse"): "treated",
-    ("treated", "answer"): "treated",
-    ("treated", "treat"): "treated",
-    ("treated", "follow"): "follow-up",
-    ("treated", "close"): "closed",
-    ("follow-up", "refer"): "follow-up",
-    ("follow-up", "lapse"): "follow-up",
-    ("follow-up", "answer"): "follow-up",
-    ("follow-up", "treat"): "follow-up",
-    ("follow-up", "follow"): "follow-up",
-    ("follow-up", "close"): "closed",
-    ("closed", "refer"): None,
-    ("closed", "lapse"): None,
-    ("closed", "answer"): None,
-    ("closed", "treat"): None,
-    ("closed", "follow"): None,
-    ("closed", "close"): None,
-}
+from registry import patients, states, summaries, valuesets
+from registry.identities import Identity
+from registry.patients import Patient
+from registry.states import URGENCIES
+from registry.summaries import Summary
 
 
 class Case(Base):
@@ -118,50 +76,9 @@ class Case(Base):
         return URGENCIES[self.urgency_rank]
 
     @property
-    def summary(self) -> "Summary":
+    def summary(self) -> Summary:
         """The coded pieces of the line that names the case."""
-        return Summary.of(self)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitSummary:
-    """One severed unit in codes of the value sets side, part, level, tamai and completeness."""
-
-    part: str
-    side: str
-    level: str = valuesets.NOT_ASSESSED
-    tamai: str = valuesets.NOT_ASSESSED
-    completeness: str = valuesets.NOT_ASSESSED
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a case may be called without naming anybody: sex, age, kind, side, regions, units, mechanism.
-
-    ``sex`` and ``age`` come from the patient when the case is made; an age over 89 is shown as 90.
-    """
-
-    kind: str
-    sex: str
-    age: int | None
-    mechanism: str
-    side: str
-    regions: tuple[str, ...]
-    units: tuple[UnitSummary, ...]
-
-    @classmethod
-    def of(cls, case: Case) -> "Summary":
-        """The summary of a case."""
-        facts = case.facts
-        return cls(
-            kind=case.kind,
-            sex=facts.get("sex", "unknown"),
-            age=facts.get("age"),
-            mechanism=facts.get("mechanism", valuesets.NOT_ASSESSED),
-            side=facts.get("side", valuesets.UNKNOWN),
-            regions=tuple(facts.get("regions", ())),
-            units=tuple(UnitSummary(**unit) for unit in facts.get("units", ())),
-        )
+        return Summary.of(self.kind, self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +131,7 @@ def create(db: Tx, actor: Actor, *, patient_id: UUID, kind: str, urgency: str = 
         kind=kind,
         state="draft",
         urgency_rank=max(URGENCIES.index(urgency), URGENCIES.index(starts)),
-        facts=person_facts(who, now),
+        facts=summaries.person_facts(who, now),
         created_at=now,
         created_by=actor.person_id,
         changed_at=now,
@@ -379,7 +296,7 @@ def patient_of(db: Tx, case: Case) -> Patient:
 
 def advance(db: Tx, actor: Actor, case: Case, event: str) -> None:
     """Move the state by an event. Raises Conflict ``case-state-forbids`` where the table refuses."""
-    after = TRANSITIONS[case.state, event]
+    after = states.CASES[case.state, event]
     if after is None:
         raise Conflict("case-state-forbids", state=case.state, event=event)
     before, case.state = case.state, after
@@ -389,7 +306,7 @@ def advance(db: Tx, actor: Actor, case: Case, event: str) -> None:
 
 def can(case: Case, event: str) -> bool:
     """Whether the state lets the event happen."""
-    return TRANSITIONS[case.state, event] is not None
+    return states.CASES[case.state, event] is not None
 
 
 def raise_urgency(db: Tx, actor: Actor, case: Case, urgency: str, rule: str) -> bool:
@@ -423,12 +340,6 @@ def watched(db: Tx, case: Case) -> bool:
 def touch(case: Case) -> None:
     """Mark the case as changed now."""
     case.changed_at = ids.now()
-
-
-def person_facts(who: Identity, now: dt.datetime) -> dict[str, Any]:
-    """Sex and age in whole years, the only facts about the person in the clear."""
-    age = who.age(now.date())
-    return {"sex": who.sex, "age": min(age, 90) if age is not None else None}
 
 
 # --- inside ----------------------------------------------------------------------------------------------

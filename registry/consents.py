@@ -17,37 +17,11 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid
 from core.tables import Base, Code, IdColumn
-from registry import cases, notices, valuesets
+from registry import cases, notices, states, valuesets
 from registry.cases import Case
 
 PURPOSES = ("treatment", "transfer", "teaching", "research")
 NEEDED_TO_REFER = ("treatment", "transfer")
-STANDINGS = ("none", "given", "refused", "withdrawn", "excused")
-STATEMENTS = ("give", "refuse", "withdraw", "excuse")
-
-# (standing, statement) -> standing after it, or None where the statement makes no sense. Total.
-TRANSITIONS: dict[tuple[str, str], str | None] = {
-    ("none", "give"): "given",
-    ("none", "refuse"): "refused",
-    ("none", "withdraw"): None,
-    ("none", "excuse"): "excused",
-    ("given", "give"): "given",
-    ("given", "refuse"): None,
-    ("given", "withdraw"): "withdrawn",
-    ("given", "excuse"): None,
-    ("refused", "give"): "given",
-    ("refused", "refuse"): "refused",
-    ("refused", "withdraw"): None,
-    ("refused", "excuse"): "excused",
-    ("withdrawn", "give"): "given",
-    ("withdrawn", "refuse"): "refused",
-    ("withdrawn", "withdraw"): None,
-    ("withdrawn", "excuse"): "excused",
-    ("excused", "give"): "given",
-    ("excused", "refuse"): "refused",
-    ("excused", "withdraw"): None,
-    ("excused", "excuse"): "excused",
-}
 
 
 class Consent(Base):
@@ -103,7 +77,7 @@ def note(db: Tx, actor: Actor, consent: Consent) -> str:
 def newest(db: Tx, case: Case) -> dict[str, Consent | None]:
     """The newest statement for each purpose, for a caller that holds the case."""
     found: dict[str, Consent | None] = dict.fromkeys(PURPOSES)
-    for row in db.scalars(select(Consent).where(Consent.case_id == case.id).order_by(Consent.id)):
+    for row in db.scalars(select(Consent).where(Consent.case_id == case.id).order_by(Consent.at, Consent.id)):
         found[row.purpose] = row
     return found
 
@@ -125,7 +99,7 @@ def _state(db: Tx, actor: Actor, case: Case, purpose: str, statement: str, giver
     if wrong:
         raise Invalid("form-invalid", fields=wrong)
     before = newest(db, case)[purpose]
-    after = TRANSITIONS[before.standing if before else "none", statement]
+    after = states.CONSENTS[before.standing if before else "none", statement]
     if after is None:
         raise Conflict("consent-statement-senseless", statement=statement)
     row = Consent(

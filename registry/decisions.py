@@ -110,7 +110,7 @@ def record(
 def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Decided]:
     """The decisions on a case, oldest first; recorded as reading the case."""
     case = cases.get(db, actor, case_id)
-    rows = db.scalars(select(Decision).where(Decision.case_id == case.id).order_by(Decision.id))
+    rows = db.scalars(select(Decision).where(Decision.case_id == case.id).order_by(Decision.at, Decision.id))
     return [Decided(row, _reason(db, case, row)) for row in rows]
 
 

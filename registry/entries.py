@@ -7,8 +7,6 @@ that names the one it replaces. Nothing is overwritten: there is no verb that ch
 
 import datetime as dt
 import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,18 +16,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core import ids
 from core.actor import Actor
 from core.db import Tx
-from core.errors import Conflict, Invalid, NotFound, PreconditionFailed, SignInNeeded, TooLarge
+from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.tables import Base, Code, IdColumn
 from imaging.studies import Instance
-from registry import board, cases, notices, patients
+from registry import board, cases, drafts, notices, patients
 from registry.cases import Case
+from registry.drafts import Draft, Typed
 from registry.forms import fields
 from registry.forms.amputation import Amputation
 from registry.forms.fields import Document, Raw
 from registry.forms.followup import FollowUp
 from registry.forms.injury import Injury
-
-DRAFT_LIMIT = 64 * 1024
 
 # type -> its model and the action that writing it is.
 TYPES: dict[str, tuple[type[Document], str]] = {
@@ -64,39 +61,6 @@ class Entry(Base):
     client_key: Mapped[str | None]
 
 
-class EntryDraft(Base):
-    """What an author has typed so far, sealed; ``slot`` is the chain being corrected, or empty for a new entry."""
-
-    __tablename__ = "entry_drafts"
-    __table_args__ = (UniqueConstraint("case_id", "author_id", "type", "slot"),)
-
-    id: Mapped[IdColumn]
-    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
-    author_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
-    type: Mapped[Code]
-    slot: Mapped[str]
-    version: Mapped[int]
-    saved_at: Mapped[dt.datetime]
-    body: Mapped[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What was typed: ``version`` 0 and ``saved_at`` None when nothing was saved yet."""
-
-    entry_type: str
-    raw: dict[str, str | list[str]]
-    version: int
-    saved_at: dt.datetime | None
-    replaces: UUID | None
-
-    @property
-    def model(self) -> type[Document]:
-        """The document type being written."""
-        return TYPES[self.entry_type][0]
-
-
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """An entry with its document. ``current`` is False for a version that a later one replaces.
@@ -116,14 +80,10 @@ class Recorded:
 
 def draft(db: Tx, actor: Actor, case_id: UUID, entry_type: str, *, replaces: UUID | None = None) -> Draft:
     """The actor's own draft; where there is none, an empty one, or the words of the entry to be corrected."""
-    case, _ = _writable(db, actor, case_id, entry_type)
-    target = _newest(db, case, entry_type, replaces) if replaces else None
-    row = _draft_row(db, actor, case, entry_type, target)
+    case, model = _writable(db, actor, case_id, entry_type)
     cases.seen(db, actor, case)
-    if row is None:
-        start = fields.typed(_document(db, case, target)) if target else {}
-        return Draft(entry_type, start, 0, None, replaces)
-    return Draft(entry_type, _draft_raw(db, case, row), row.version, row.saved_at, replaces)
+    target = _newest(db, case, entry_type, replaces) if replaces else None
+    return drafts.read(db, actor, case, model, _chain(target), _start(db, case, target))
 
 
 def save(
@@ -143,44 +103,15 @@ def save(
     """
     case, model = _writable(db, actor, case_id, entry_type)
     target = _newest(db, case, entry_type, replaces) if replaces else None
-    row = _draft_row(db, actor, case, entry_type, target)
-    if version is not None and version != (row.version if row else 0):
-        raise PreconditionFailed("draft-changed-meanwhile")
-    if row is not None:
-        before = _draft_raw(db, case, row)
-    else:
-        before = fields.typed(_document(db, case, target)) if target else {}
-        row = EntryDraft(
-            id=ids.new(),
-            organisation_id=case.organisation_id,
-            case_id=case.id,
-            author_id=_person(actor),
-            type=entry_type,
-            slot=_slot(target),
-            version=0,
-            saved_at=ids.now(),
-            body=b"",
-        )
-        db.add(row)
-    after = before | _known(model, raw)
-    text = json.dumps(after, ensure_ascii=False).encode()
-    if len(text) > DRAFT_LIMIT:
-        raise TooLarge("draft-too-large", limit=DRAFT_LIMIT)
-    row.version += 1
-    row.saved_at = ids.now()
-    row.body = cases.seal(db, case, "entry-draft", "entry_drafts", row.id, text, row.version)
-    db.flush()
-    cases.seen(db, actor, case, "entry:draft", object_type="entry-draft", object_id=row.id)
-    return Draft(entry_type, after, row.version, row.saved_at, replaces)
+    return drafts.save(db, actor, case, model, _chain(target), _start(db, case, target), raw, version)
 
 
 def discard(db: Tx, actor: Actor, case_id: UUID, entry_type: str, *, replaces: UUID | None = None) -> None:
     """Throw the actor's own draft away; nothing happens when there is none."""
-    case, _ = _writable(db, actor, case_id, entry_type)
+    case, model = _writable(db, actor, case_id, entry_type)
     target = _newest(db, case, entry_type, replaces) if replaces else None
-    if row := _draft_row(db, actor, case, entry_type, target):
-        db.delete(row)
-        cases.note(db, actor, "entry:discard", case, object_type="entry-draft", object_id=row.id)
+    if drafts.drop(db, actor, case, model, _chain(target)):
+        cases.note(db, actor, "entry:discard", case, object_type="draft")
 
 
 # --- the record ----------------------------------------------------------------------------------------
@@ -193,8 +124,7 @@ def submit(db: Tx, actor: Actor, case_id: UUID, entry_type: str, raw: Raw | None
     Raises Invalid with a code for each field that is wrong.
     """
     case, model = _writable(db, actor, case_id, entry_type)
-    row = _draft_row(db, actor, case, entry_type, None)
-    return _append(db, actor, case, model, row, raw or {}, None, "", client_key)
+    return _append(db, actor, case, model, raw or {}, None, "", client_key)
 
 
 def correct(
@@ -218,8 +148,7 @@ def correct(
         raise Invalid("form-invalid", fields={"reason": "field-required"})
     if _newest(db, case, old.type, entry_id).id != old.id:
         raise PreconditionFailed("entry-corrected-meanwhile")
-    row = _draft_row(db, actor, case, old.type, old)
-    return _append(db, actor, case, model, row, raw or {}, old, reason.strip(), client_key)
+    return _append(db, actor, case, model, raw or {}, old, reason.strip(), client_key)
 
 
 def get(db: Tx, actor: Actor, entry_id: UUID) -> Recorded:
@@ -258,7 +187,6 @@ def _append(
     actor: Actor,
     case: Case,
     model: type[Document],
-    row: EntryDraft | None,
     raw: Raw,
     old: Entry | None,
     reason: str,
@@ -267,13 +195,9 @@ def _append(
     if case.state == "closed":
         raise Conflict("case-closed")
     known = by_client_key(db, actor, case, client_key) if client_key else None
-    typed: dict[str, str | list[str]] = {}
-    if known is None and row is not None:
-        typed = _draft_raw(db, case, row)
-    elif known is None and old is not None:
-        typed = fields.typed(_document(db, case, old))
+    typed: Typed = {} if known else drafts.read(db, actor, case, model, _chain(old), _start(db, case, old)).raw
     now = ids.now()
-    document = fields.parse(model, typed | _known(model, raw), zone=actor.time_zone, now=now)
+    document = fields.parse(model, typed | drafts.known(model, raw), zone=actor.time_zone, now=now)
     if known is not None:
         if _document(db, case, known) != document and raw:
             raise Conflict("client-key-reused")
@@ -300,9 +224,8 @@ def _append(
     if reason:
         entry.reason = cases.seal(db, case, "entry-reason", "entries", entry.id, reason.encode(), entry.version)
     db.add(entry)
-    if row is not None:
-        db.delete(row)
     db.flush()
+    drafts.drop(db, actor, case, model, _chain(old))
     action = "entry:correct" if old else "entry:submit"
     detail: dict[str, str | int | bool] = {"type": entry.type, "version": entry.version}
     cases.note(db, actor, action, case, object_type="entry", object_id=entry.id, detail=detail)
@@ -366,6 +289,14 @@ def _newest(db: Tx, case: Case, entry_type: str, entry_id: UUID) -> Entry:
     return db.scalars(rows).one()
 
 
+def _chain(target: Entry | None) -> UUID | None:
+    return target.chain_id if target else None
+
+
+def _start(db: Tx, case: Case, target: Entry | None) -> Typed:
+    return fields.typed(_document(db, case, target)) if target else {}
+
+
 def _plain(db: Tx, case: Case, entry: Entry) -> bytes:
     return cases.unseal(db, case, "entry", "entries", entry.id, entry.body, entry.version)
 
@@ -390,35 +321,3 @@ def _recorded(db: Tx, case: Case, entry: Entry, *, current: bool) -> Recorded:
 def by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Entry | None:
     """The entry an author sent under this key, for a caller that holds the case."""
     return db.scalar(select(Entry).where(Entry.case_id == case.id, Entry.author_id == actor.person_id, Entry.client_key == client_key))
-
-
-def _slot(target: Entry | None) -> str:
-    return target.chain_id.hex if target else ""
-
-
-def _draft_row(db: Tx, actor: Actor, case: Case, entry_type: str, target: Entry | None) -> EntryDraft | None:
-    return db.scalar(
-        select(EntryDraft).where(
-            EntryDraft.case_id == case.id,
-            EntryDraft.author_id == _person(actor),
-            EntryDraft.type == entry_type,
-            EntryDraft.slot == _slot(target),
-        )
-    )
-
-
-def _draft_raw(db: Tx, case: Case, row: EntryDraft) -> dict[str, str | list[str]]:
-    plain = cases.unseal(db, case, "entry-draft", "entry_drafts", row.id, row.body, row.version)
-    raw: dict[str, str | list[str]] = json.loads(plain)
-    return raw
-
-
-def _known(model: type[Document], raw: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
-    names = model.declared()
-    return {name: value for name, value in raw.items() if name.split(".", 1)[0] in names}
-
-
-def _person(actor: Actor) -> UUID:
-    if actor.person_id is None:
-        raise SignInNeeded("sign-in-needed")
-    return actor.person_id

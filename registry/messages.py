@@ -97,7 +97,7 @@ def thread(db: Tx, actor: Actor, case_id: UUID, *, mark: bool = True) -> list[Po
     cases.seen(db, actor, case, "message:read")
     reader = _person(actor)
     before = db.get(MessageMark, (case.id, reader))
-    rows = list(db.scalars(select(Message).where(Message.case_id == case.id).order_by(Message.id)))
+    rows = list(db.scalars(select(Message).where(Message.case_id == case.id).order_by(Message.at, Message.id)))
     posts = [
         Post(
             id=row.id,
@@ -134,7 +134,7 @@ def unread(db: Tx, actor: Actor, case_ids: list[UUID]) -> dict[UUID, int]:
 
 def texts(db: Tx, case: Case) -> list[str]:
     """The words of the discussion, for the check before a referral."""
-    rows = select(Message).where(Message.case_id == case.id).order_by(Message.id)
+    rows = select(Message).where(Message.case_id == case.id).order_by(Message.at, Message.id)
     return [_text(db, case, row) for row in db.scalars(rows)]
 
 

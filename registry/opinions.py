@@ -15,18 +15,19 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import policy
 from core import ids
 from core.actor import Actor
 from core.db import Tx
-from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed, SignInNeeded
+from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed
 from core.keyring import verifies
 from core.tables import Base, IdColumn
-from registry import cases, evidence, notices, patients, referrals
+from registry import cases, drafts, evidence, notices, patients, referrals
 from registry.cases import Case
+from registry.drafts import Draft
 from registry.forms import fields
 from registry.forms.fields import Document, Raw
 from registry.forms.opinion import AddendumText, OpinionText
@@ -57,37 +58,6 @@ class Opinion(Base):
     sha256: Mapped[str]
     signature: Mapped[bytes]
     public_key: Mapped[bytes]
-
-
-class OpinionDraft(Base):
-    """What an expert has written so far, sealed; ``slot`` is the opinion an addendum belongs to, or empty."""
-
-    __tablename__ = "opinion_drafts"
-    __table_args__ = (UniqueConstraint("case_id", "author_id", "slot"),)
-
-    id: Mapped[IdColumn]
-    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
-    author_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
-    slot: Mapped[str]
-    version: Mapped[int]
-    saved_at: Mapped[dt.datetime]
-    body: Mapped[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The writer's own draft; ``version`` 0 and ``saved_at`` None when nothing was saved yet."""
-
-    raw: dict[str, str | list[str]]
-    version: int
-    saved_at: dt.datetime | None
-    addendum_to: UUID | None
-
-    @property
-    def model(self) -> type[Document]:
-        """The document type being written: for ``fields.describe``."""
-        return AddendumText if self.addendum_to else OpinionText
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +94,7 @@ def draft(db: Tx, actor: Actor, case_id: UUID, *, addendum_to: UUID | None = Non
     case = cases.reach(db, actor, case_id, "opinion:write")
     _may_add(db, actor, case, addendum_to)
     cases.seen(db, actor, case)
-    row = _draft_row(db, actor, case, addendum_to)
-    if row is None:
-        return Draft({}, 0, None, addendum_to)
-    return Draft(_draft_raw(db, case, row), row.version, row.saved_at, addendum_to)
+    return drafts.read(db, actor, case, _model(addendum_to), addendum_to, {})
 
 
 def save(db: Tx, actor: Actor, case_id: UUID, raw: Raw, *, addendum_to: UUID | None = None, version: int | None = None) -> Draft:
@@ -137,33 +104,7 @@ def save(db: Tx, actor: Actor, case_id: UUID, raw: Raw, *, addendum_to: UUID | N
     """
     case = cases.reach(db, actor, case_id, "opinion:write")
     _may_add(db, actor, case, addendum_to)
-    row = _draft_row(db, actor, case, addendum_to)
-    if version is not None and version != (row.version if row else 0):
-        raise PreconditionFailed("draft-changed-meanwhile")
-    if row is None:
-        row = OpinionDraft(
-            id=ids.new(),
-            organisation_id=case.organisation_id,
-            case_id=case.id,
-            author_id=_person(actor),
-            slot=_slot(addendum_to),
-            version=0,
-            saved_at=ids.now(),
-            body=b"",
-        )
-        db.add(row)
-        before: dict[str, str | list[str]] = {}
-    else:
-        before = _draft_raw(db, case, row)
-    model = AddendumText if addendum_to else OpinionText
-    after = before | {name: value for name, value in raw.items() if name in model.declared()}
-    text = json.dumps(after, ensure_ascii=False).encode()
-    row.version += 1
-    row.saved_at = ids.now()
-    row.body = cases.seal(db, case, "opinion-draft", "opinion_drafts", row.id, text, row.version)
-    db.flush()
-    cases.seen(db, actor, case, "opinion:draft", object_type="opinion-draft", object_id=row.id)
-    return Draft(after, row.version, row.saved_at, addendum_to)
+    return drafts.save(db, actor, case, _model(addendum_to), addendum_to, {}, raw, version)
 
 
 def sign(
@@ -184,14 +125,13 @@ def sign(
     case = cases.reach(db, actor, case_id, "opinion:sign")
     policy.require_step_up(actor)
     base = _may_add(db, actor, case, addendum_to)
-    row = _draft_row(db, actor, case, addendum_to)
-    if row is None and not raw:
+    model = _model(addendum_to)
+    written = drafts.read(db, actor, case, model, addendum_to, {})
+    if written.saved_at is None and not raw:
         raise Conflict("opinion-nothing-to-sign")
-    if version is not None and version != (row.version if row else 0):
+    if version is not None and version != written.version:
         raise PreconditionFailed("draft-changed-meanwhile")
-    model: type[Document] = AddendumText if addendum_to else OpinionText
-    typed = _draft_raw(db, case, row) if row else {}
-    words = fields.parse(model, typed | dict(raw or {}), zone=actor.time_zone, now=ids.now())
+    words = fields.parse(model, written.raw | drafts.known(model, raw or {}), zone=actor.time_zone, now=ids.now())
     if cases.watched(db, case):
         patients.screen(db, cases.patient_of(db, case), words.free_texts())
     referral = referrals.of_expert(db, case, actor)
@@ -201,7 +141,7 @@ def sign(
         case_id=case.id,
         referral_id=base.referral_id if base else referral.id if referral else None,
         addendum_to=addendum_to,
-        author_id=_person(actor),
+        author_id=drafts.author(actor),
         author_organisation_id=actor.organisation_id,
         signed_at=ids.now(),
         urgency=getattr(words, "urgency", None),
@@ -212,9 +152,8 @@ def sign(
     opinion.public_key = db.keyring.public_key(db, actor.organisation_id)
     opinion.document = cases.seal(db, case, "opinion", "opinions", opinion.id, canonical)
     db.add(opinion)
-    if row is not None:
-        db.delete(row)
     db.flush()
+    drafts.drop(db, actor, case, model, addendum_to)
     cases.note(
         db,
         actor,
@@ -241,7 +180,7 @@ def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Signed]:
     """The signed opinions of a case, oldest first, each with its addenda; recorded."""
     case = cases.reach(db, actor, case_id, "opinion:read")
     cases.seen(db, actor, case, "opinion:read")
-    rows = list(db.scalars(select(Opinion).where(Opinion.case_id == case.id).order_by(Opinion.id)))
+    rows = list(db.scalars(select(Opinion).where(Opinion.case_id == case.id).order_by(Opinion.signed_at, Opinion.id)))
     addenda: dict[UUID, list[Signed]] = {}
     for row in rows:
         if row.addendum_to is not None:
@@ -283,7 +222,7 @@ def verify(db: Tx, actor: Actor, opinion_id: UUID) -> Verdict:
 def exists(db: Tx, case: Case) -> Opinion | None:
     """The newest signed opinion of a case the caller holds."""
     rows = select(Opinion).where(Opinion.case_id == case.id, Opinion.addendum_to.is_(None))
-    return db.scalar(rows.order_by(Opinion.id.desc()).limit(1))
+    return db.scalar(rows.order_by(Opinion.signed_at.desc(), Opinion.id.desc()).limit(1))
 
 
 def row(db: Tx, case: Case, opinion_id: UUID) -> Opinion:
@@ -351,27 +290,5 @@ def _may_add(db: Tx, actor: Actor, case: Case, addendum_to: UUID | None) -> Opin
     return base
 
 
-def _slot(addendum_to: UUID | None) -> str:
-    return addendum_to.hex if addendum_to else ""
-
-
-def _draft_row(db: Tx, actor: Actor, case: Case, addendum_to: UUID | None) -> OpinionDraft | None:
-    return db.scalar(
-        select(OpinionDraft).where(
-            OpinionDraft.case_id == case.id,
-            OpinionDraft.author_id == _person(actor),
-            OpinionDraft.slot == _slot(addendum_to),
-        )
-    )
-
-
-def _draft_raw(db: Tx, case: Case, row: OpinionDraft) -> dict[str, str | list[str]]:
-    plain = cases.unseal(db, case, "opinion-draft", "opinion_drafts", row.id, row.body, row.version)
-    raw: dict[str, str | list[str]] = json.loads(plain)
-    return raw
-
-
-def _person(actor: Actor) -> UUID:
-    if actor.person_id is None:
-        raise SignInNeeded("sign-in-needed")
-    return actor.person_id
+def _model(addendum_to: UUID | None) -> type[Document]:
+    return AddendumText if addendum_to else OpinionText

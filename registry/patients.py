@@ -8,10 +8,8 @@ number, never by surname alone; search by part, pinyin or initials decrypts insi
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,11 +20,11 @@ from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.keyring import Unit
 from core.tables import Base, Code, IdColumn
-from registry import names, valuesets
+from registry import identities, names
+from registry.identities import Identity
 
 _ = (organisations, people)  # their tables are named by foreign keys
 
-Sex = Literal["male", "female", "other", "unknown"]
 SEARCH_LIMIT = 20
 
 
@@ -54,35 +52,6 @@ class PatientIndex(Base):
     organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
     kind: Mapped[Code]
     value: Mapped[bytes]
-
-
-class Identity(BaseModel):
-    """Who a patient is."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    sex: Sex = "unknown"
-    birth_date: dt.date | None = None
-    national_id: str | None = None
-    record_number: str | None = None
-    phone: str | None = None
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """The numbers that name the patient."""
-        return tuple(number for number in (self.national_id, self.record_number) if number)
-
-    def age(self, on: dt.date) -> int | None:
-        """Completed years of life on a day, or None without a birth date."""
-        if self.birth_date is None:
-            return None
-        born = self.birth_date
-        return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
-
-    def given_away(self, text: str) -> str | None:
-        """The code of an identifier of this patient that the text contains, or None."""
-        return names.found_in(text, name=self.name, numbers=self.numbers, phone=self.phone, birth_date=self.birth_date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +84,7 @@ def create(
     Conflict ``patient-looks-known`` when ``duplicates`` finds somebody, unless told to go on.
     """
     policy.require_in_organisation(actor, "patient:write")
-    identity = _checked(name, sex, birth_date, national_id, record_number, phone)
+    identity = identities.checked(name, sex, birth_date, national_id, record_number, phone)
     if not despite_duplicates and (known := _alike(db, actor.organisation_id, identity)):
         raise Conflict("patient-looks-known", count=len(known))
     patient = Patient(
@@ -153,7 +122,7 @@ def amend(
     patient = _own(db, actor, patient_id)
     if patient.version != version:
         raise PreconditionFailed("patient-changed-meanwhile")
-    identity = _checked(name, sex, birth_date, national_id, record_number, phone)
+    identity = identities.checked(name, sex, birth_date, national_id, record_number, phone)
     patient.version += 1
     _seal(db, patient, identity)
     for row in db.scalars(select(PatientIndex).where(PatientIndex.patient_id == patient.id)):
@@ -287,41 +256,6 @@ def screen(db: Tx, patient: Patient, texts: Mapping[str, str]) -> None:
 
 
 # --- inside ----------------------------------------------------------------------------------------------
-
-
-def _checked(
-    name: str,
-    sex: str,
-    birth_date: dt.date | None,
-    national_id: str | None,
-    record_number: str | None,
-    phone: str | None,
-) -> Identity:
-    wrong: dict[str, str] = {}
-    if not names.squeezed(name):
-        wrong["name"] = "field-required"
-    if sex not in valuesets.value_set("sex").codes:
-        wrong["sex"] = "field-code-unknown"
-    if birth_date is not None:
-        if birth_date > ids.now().date() + dt.timedelta(days=1):
-            wrong["birth_date"] = "field-in-the-future"
-        elif birth_date.year < 1880:
-            wrong["birth_date"] = "field-not-a-date"
-    for field, value in (("name", name), ("national_id", national_id), ("record_number", record_number)):
-        if value and len(value) > 100:
-            wrong[field] = "field-too-long"
-    if phone and len(phone) > 40:
-        wrong["phone"] = "field-too-long"
-    if wrong:
-        raise Invalid("form-invalid", fields=wrong)
-    return Identity(
-        name=" ".join(name.split()),
-        sex=cast(Sex, sex),
-        birth_date=birth_date,
-        national_id=(national_id or "").strip() or None,
-        record_number=(record_number or "").strip() or None,
-        phone=(phone or "").strip() or None,
-    )
 
 
 def _own(db: Tx, actor: Actor, patient_id: UUID) -> Patient:

@@ -22,7 +22,8 @@ from registry.decisions import Decision
 from registry.followups import Visit
 from registry.messages import Message
 from registry.opinions import Opinion
-from registry.referrals import OPEN, Referral, Waiting
+from registry.referrals import Referral, Waiting
+from registry.states import REFERRAL_OPEN
 
 # What may be asked of somebody, the most pressing first.
 ACTIONS = (
@@ -126,7 +127,7 @@ def _asked_of_me(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
         select(Referral, Case)
         .join(Case, Case.id == Referral.case_id)
         .where(cases.visible(actor, "referral:answer"), Referral.expert_id == actor.person_id)
-        .where(Referral.state.in_(OPEN))
+        .where(Referral.state.in_(REFERRAL_OPEN))
         .limit(LIMIT)
     )
     for referral, case in db.execute(rows):
@@ -145,7 +146,7 @@ def _to_allocate(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
         .where(
             or_(
                 Referral.state.in_(("requested", "escalated", "declined")),
-                (Referral.state.in_(OPEN)) & (Referral.due_at < now),
+                (Referral.state.in_(REFERRAL_OPEN)) & (Referral.due_at < now),
             )
         )
         .limit(LIMIT)
@@ -220,7 +221,7 @@ def _open_of_own(db: Tx, actor: Actor) -> list[tuple[Referral, Case]]:
     rows = (
         select(Referral, Case)
         .join(Case, Case.id == Referral.case_id)
-        .where(cases.visible(actor), Case.organisation_id == actor.organisation_id, Referral.state.in_(OPEN))
+        .where(cases.visible(actor), Case.organisation_id == actor.organisation_id, Referral.state.in_(REFERRAL_OPEN))
         .order_by(Referral.due_at)
         .limit(LIMIT)
     )

@@ -81,7 +81,7 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         "reason": reason,
         "client_key": str(ids.new()),
         "severed": case.kind in SEVERED,
-        "guided": case.state == "draft" and draft.replaces is None,
+        "guided": case.state == "draft" and draft.about is None,
     }
     return render(request, "case/entry.html", status=200 if tried else 422, **context)
 

@@ -1,0 +1,270 @@
+"""The row of a referral: its words and steps, the clock of the step at hand, and who is waited for.
+
+Steps are appended and never changed. For ``registry.referrals``, whose verbs check who may.
+"""
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth import people
+from core import ids, jobs
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Conflict
+from core.tables import Base, Code, IdColumn
+from registry import cases, states
+from registry.cases import Case
+
+_MINUTE, _HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
+
+# By when, counted from the request: allocated, acknowledged, answered. Defaults; a hospital's policy.
+CLOCKS: dict[str, dict[str, dt.timedelta]] = {
+    "emergency": {"requested": 5 * _MINUTE, "allocated": 10 * _MINUTE, "acknowledged": 20 * _MINUTE},
+    "urgent": {"requested": 10 * _MINUTE, "allocated": 20 * _MINUTE, "acknowledged": 30 * _MINUTE},
+    "routine": {"requested": 1 * _HOUR, "allocated": 8 * _HOUR, "acknowledged": 24 * _HOUR},
+}
+
+OVERDUE = "referral:overdue"
+TEXT_LIMIT = 4000
+
+
+class Referral(Base):
+    """One question to one hospital. ``words`` is sealed under the case key; ``due_at`` is the deadline of the step at hand."""
+
+    __tablename__ = "referrals"
+    __table_args__ = (
+        UniqueConstraint("case_id", "requested_by", "client_key"),
+        Index(None, "to_organisation_id", "state"),
+        Index(None, "expert_id", "state"),
+    )
+
+    id: Mapped[IdColumn]
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), index=True)
+    to_organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    state: Mapped[Code]
+    urgency: Mapped[Code]
+    specialty: Mapped[Code]
+    rank: Mapped[Code]
+    sees_identity: Mapped[bool]
+    words: Mapped[bytes]
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    requested_at: Mapped[dt.datetime]
+    expert_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    allocated_at: Mapped[dt.datetime | None]
+    acknowledged_at: Mapped[dt.datetime | None]
+    answered_at: Mapped[dt.datetime | None]
+    due_at: Mapped[dt.datetime | None]
+    client_key: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody is still waited for."""
+        return self.state in states.REFERRAL_OPEN
+
+
+class ReferralStep(Base):
+    """What happened to a referral, appended and never changed; ``words`` (a reason) is sealed."""
+
+    __tablename__ = "referral_steps"
+
+    id: Mapped[IdColumn]
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referrals.id"), index=True)
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
+    event: Mapped[Code]
+    state: Mapped[Code]
+    at: Mapped[dt.datetime]
+    by_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    code: Mapped[str | None]
+    words: Mapped[bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The free text of a referral."""
+
+    question: str
+    reason: str = ""
+    without_agreement: str = ""
+    without_consent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step as shown: who did what when; ``code`` and ``words`` give the reason of a refusal."""
+
+    event: str
+    state: str
+    at: dt.datetime
+    by_id: UUID | None
+    person_id: UUID | None
+    code: str | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A referral with its words and its steps, oldest first."""
+
+    referral: Referral
+    words: Words
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody who is waited for."""
+
+    person_id: UUID
+    name: str
+    name_en: str
+    phone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Who is waited for: for what (``allocate``, ``acknowledge`` or ``answer``), since when, until when."""
+
+    event: str
+    organisation_id: UUID
+    contacts: tuple[Contact, ...]
+    since: dt.datetime
+    due_at: dt.datetime | None
+    overdue: bool
+
+
+def move(
+    db: Tx,
+    actor: Actor,
+    case: Case,
+    referral: Referral,
+    event: str,
+    *,
+    person_id: UUID | None = None,
+    code: str | None = None,
+    words: str = "",
+) -> None:
+    """Move a referral by an event, set the clock of its next step and append what happened.
+
+    Raises Conflict ``referral-state-forbids`` where the table refuses.
+    """
+    after = states.REFERRALS[referral.state, event]
+    if after is None:
+        raise Conflict("referral-state-forbids", state=referral.state, event=event)
+    now = ids.now()
+    referral.state = after
+    if event == "allocate":
+        referral.allocated_at = now
+    elif event == "acknowledge":
+        referral.acknowledged_at = now
+    elif event == "answer":
+        referral.acknowledged_at = referral.acknowledged_at or now
+        referral.answered_at = referral.answered_at or now
+    if event != "escalate":
+        within = CLOCKS[referral.urgency].get(after)
+        referral.due_at = referral.requested_at + within if within is not None else None
+        watch(db, referral)
+    db.flush()
+    step(db, actor, case, referral, event, person_id=person_id, code=code, words=words)
+
+
+def step(
+    db: Tx,
+    actor: Actor,
+    case: Case,
+    referral: Referral,
+    event: str,
+    *,
+    person_id: UUID | None = None,
+    code: str | None = None,
+    words: str = "",
+) -> None:
+    """Append a step to a referral's history and record it."""
+    row = ReferralStep(
+        id=ids.new(),
+        referral_id=referral.id,
+        organisation_id=case.organisation_id,
+        event=event,
+        state=referral.state,
+        at=ids.now(),
+        by_id=actor.person_id,
+        person_id=person_id,
+        code=code,
+        words=None,
+    )
+    if words:
+        row.words = cases.seal(db, case, "referral-step", "referral_steps", row.id, words[:TEXT_LIMIT].encode())
+    db.add(row)
+    detail: dict[str, str | int | bool] = {"state": referral.state}
+    if code:
+        detail["code"] = code
+    cases.note(
+        db,
+        actor,
+        f"referral:{event}",
+        case,
+        object_type="referral",
+        object_id=referral.id,
+        person_id=person_id,
+        detail=detail,
+    )
+
+
+def watch(db: Tx, referral: Referral) -> None:
+    """Have the deadline of the step at hand looked at when it comes."""
+    if referral.due_at is None:
+        return
+    payload: dict[str, str | int] = {"referral_id": str(referral.id)}
+    key = f"{OVERDUE}:{referral.id}:{referral.state}:{referral.version}"
+    jobs.enqueue(db, OVERDUE, payload, organisation_id=referral.organisation_id, run_at=max(referral.due_at, ids.now()), key=key)
+
+
+def words(db: Tx, case: Case, referral: Referral) -> Words:
+    """The free text of a referral of a case the caller holds."""
+    return Words(**json.loads(cases.unseal(db, case, "referral", "referrals", referral.id, referral.words)))
+
+
+def waiting_for(db: Tx, referral: Referral, now: dt.datetime | None = None) -> Waiting | None:
+    """Who is waited for, with telephone, for a caller that holds the referral; None when nobody is."""
+    if not referral.open:
+        return None
+    now = now or ids.now()
+    if referral.expert_id is not None:
+        who = [referral.expert_id]
+        event = "answer" if referral.acknowledged_at else "acknowledge"
+        since = referral.acknowledged_at or referral.allocated_at or referral.requested_at
+    else:
+        who, event, since = coordinators(db, referral.to_organisation_id), "allocate", referral.requested_at
+    contacts = tuple(contact(db, person_id) for person_id in who)
+    late = referral.due_at is not None and referral.due_at < now
+    return Waiting(event, referral.to_organisation_id, contacts, since, referral.due_at, late)
+
+
+def contact(db: Tx, person_id: UUID) -> Contact:
+    """How a colleague is reached."""
+    person = db.get_one(people.Person, person_id)
+    return Contact(person.id, person.name, person.name_en, person.phone)
+
+
+def coordinators(db: Tx, organisation_id: UUID) -> list[UUID]:
+    """Who hands out the questions put to a hospital."""
+    return [p.id for p in people.members(db, organisation_id, "coordinator") if p.disabled_at is None]
+
+
+def asked(db: Tx, case: Case, referral: Referral) -> Asked:
+    """A referral with its words and steps, for a caller that holds the case."""
+    steps = []
+    rows = select(ReferralStep).where(ReferralStep.referral_id == referral.id).order_by(ReferralStep.at, ReferralStep.id)
+    for row in db.scalars(rows):
+        said = cases.unseal(db, case, "referral-step", "referral_steps", row.id, row.words) if row.words else b""
+        steps.append(Step(row.event, row.state, row.at, row.by_id, row.person_id, row.code, said.decode()))
+    return Asked(referral, words(db, case, referral), tuple(steps))
