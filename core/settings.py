@@ -22,7 +22,9 @@ class Settings(BaseSettings):
     store_url: str = Field(default="", description="file:///folder or s3://bucket/prefix; default a folder inside the data folder")
     keyring_url: str = Field(default="", description="file:///path of the root key; default a file inside the data folder")
     base_url: str = Field(default="http://localhost:8000", description="Address people type; https except on the loopback interface")
-    checkpoint_dir: Path | None = Field(default=None, description="Folder that signed audit checkpoints are pushed to; default inside the data folder")
+    checkpoint_dir: Path | None = Field(
+        default=None, description="Folder that signed audit checkpoints are pushed to; default inside the data folder"
+    )
     session_idle_minutes: int = Field(default=30, ge=1, le=720, description="A session ends after this long without a request")
     session_absolute_hours: int = Field(default=12, ge=1, le=24, description="A session ends after this long, used or not")
     upload_limit_bytes: int = Field(default=4 << 30, ge=1 << 20, description="Largest single file taken")

@@ -23,13 +23,15 @@ from core.errors import NotFound, ShanhaiError
 from core.keyring import open_provider
 from core.settings import Settings
 from imaging.sandbox import Pool
-from registry import sample, sample_cases, schema
+from registry import sample, sample_cases, sample_telling, schema
 from registry import worker as workers
 from registry.app import create_app, open_database
 
 HOST = "127.0.0.1"
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Shanhai, a telemedicine case registry for limb trauma and reconstruction.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Shanhai, a telemedicine case registry for limb trauma and reconstruction."
+)
 user_app = typer.Typer(no_args_is_help=True, help="People: add, list, disable, token.")
 org_app = typer.Typer(no_args_is_help=True, help="Hospitals: add, list, agree.")
 keys_app = typer.Typer(no_args_is_help=True, help="Keys: init, status.")
@@ -89,21 +91,22 @@ def demo(
     """
     folder = data_dir.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = Settings(
-        data_dir=folder, base_url=f"http://localhost:{port}", database_url="", store_url="", keyring_url="", checkpoint_dir=None
-    )
+    settings = Settings(data_dir=folder, base_url=f"http://localhost:{port}")
     open_provider(settings.keyring, create=True)
     database = open_database(settings)
     schema.upgrade(database)
     pool = Pool(settings.sandbox_workers)
     pool.start()
     if sample.is_empty(database):
-        print("Making the sample world: two hospitals, eight people, eight cases with their pictures. This takes about a minute.", flush=True)
+        print(
+            "Making the sample world: two hospitals, eight people, eight cases with their pictures. This takes about a minute.", flush=True
+        )
         started = time.monotonic()
         with database.begin() as db, ids.told(ids.now() - dt.timedelta(days=300)):
             cast, accounts = sample.people_and_hospitals(db)
         sample.write_accounts(folder, accounts)
-        sample_cases.tell(database, cast, pool, lambda line: print(line, flush=True))
+        stories = [story(cast) for story in sample_cases.STORIES]
+        sample_telling.tell(database, pool, stories, lambda line: print(line, flush=True))
         print(f"Done in {time.monotonic() - started:.0f} s.", flush=True)
     _print_accounts(folder, settings)
     _run(settings, database, pool, HOST, port)
@@ -324,7 +327,9 @@ def audit_verify(
             covered = f"{report.covered} of {report.size} events stand under a kept checkpoint"
             print(f"{organisation.name_en}: {'whole' if report.whole else 'NOT WHOLE'}; {covered}; root {report.root.hex()}")
             for finding in report.findings:
-                print(f"  {finding.kind} at {finding.leaf_index}: event {finding.event_id} {finding.other if finding.other is not None else ''}")
+                print(
+                    f"  {finding.kind} at {finding.leaf_index}: event {finding.event_id} {finding.other if finding.other is not None else ''}"
+                )
     if not whole:
         raise typer.Exit(1)
 

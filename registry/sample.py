@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import UUID
@@ -20,8 +20,6 @@ from core.db import Database, Tx
 
 ACCOUNTS = "demo-accounts.json"
 TOKEN_LIFE = dt.timedelta(days=30)
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -58,12 +56,48 @@ _SEAVIEW = ("望海手足外科医院", "Wanghai Hand and Foot Surgery Hospital"
 
 # login, home, roles, name, name_en, title, language, zone, phone, licence, specialty
 _PEOPLE = (
-    ("lin", "county", ("surgeon",), "林晓峰", "Lin Xiaofeng", "主治医师", "zh", "Asia/Urumqi", "+86 000 0000 0101", "SAMPLE-0101", "orthopaedics"),
+    (
+        "lin",
+        "county",
+        ("surgeon",),
+        "林晓峰",
+        "Lin Xiaofeng",
+        "主治医师",
+        "zh",
+        "Asia/Urumqi",
+        "+86 000 0000 0101",
+        "SAMPLE-0101",
+        "orthopaedics",
+    ),
     ("ma", "county", ("nurse",), "马兰", "Ma Lan", "护师", "zh", "Asia/Urumqi", "+86 000 0000 0102", "", "orthopaedics"),
     ("tao", "county", ("administrator",), "陶安", "Tao An", "医务科", "zh", "Asia/Urumqi", "+86 000 0000 0103", "", ""),
     ("yan", "county", ("auditor",), "严明", "Yan Ming", "信息科", "zh", "Asia/Urumqi", "+86 000 0000 0104", "", ""),
-    ("shen", "seaview", ("expert",), "沈清扬", "Shen Qingyang", "主任医师", "zh", "Asia/Shanghai", "+86 000 0000 0201", "SAMPLE-0201", "hand_surgery"),
-    ("gu", "seaview", ("expert",), "顾南", "Gu Nan", "副主任医师", "en", "Asia/Shanghai", "+86 000 0000 0202", "SAMPLE-0202", "microsurgery"),
+    (
+        "shen",
+        "seaview",
+        ("expert",),
+        "沈清扬",
+        "Shen Qingyang",
+        "主任医师",
+        "zh",
+        "Asia/Shanghai",
+        "+86 000 0000 0201",
+        "SAMPLE-0201",
+        "hand_surgery",
+    ),
+    (
+        "gu",
+        "seaview",
+        ("expert",),
+        "顾南",
+        "Gu Nan",
+        "副主任医师",
+        "en",
+        "Asia/Shanghai",
+        "+86 000 0000 0202",
+        "SAMPLE-0202",
+        "microsurgery",
+    ),
     ("luo", "seaview", ("coordinator",), "罗宁", "Luo Ning", "远程医疗中心", "zh", "Asia/Shanghai", "+86 000 0000 0203", "", ""),
     ("he", "seaview", ("administrator",), "何静", "He Jing", "医务处", "zh", "Asia/Shanghai", "+86 000 0000 0204", "", ""),
 )

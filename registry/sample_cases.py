@@ -1,78 +1,27 @@
-"""The eight cases of the sample world, each told as it would have happened.
-
-A story is a generator. It yields how long ago something happens and is given the transaction in which to
-do it; it yields files and is given their instance ids. ``tell`` runs all stories in the order of time, so
-that the log reads as a log would.
-"""
+"""The eight cases of the sample world, each told as it would have happened (registry.sample_telling)."""
 
 import datetime as dt
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from core import ids
 from core.actor import Actor
-from core.db import Database, Tx
+from core.db import Tx
 from imaging import annotations
 from imaging.phantoms import films, photos
 from imaging.phantoms.films import Subject
 from imaging.phantoms.hand import Cut, Hand
 from registry import cases, consents, decisions, entries, followups, messages, opinions, patients, referrals
 from registry.cases import Case
-from registry.sample import Cast, Say
+from registry.sample import Cast
+from registry.sample_telling import Files, Story, ago
 
 COUNTY_ZONE = "Asia/Urumqi"
 CT_SLICES = 84
 _UID = "2.25.{}"
 
 Filed = list[UUID]
-
-
-@dataclass(frozen=True)
-class Files:
-    """Files to be uploaded into a case: name and how to make them."""
-
-    actor: Actor
-    case: Case
-    files: Sequence[tuple[str, Callable[[], bytes]]]
-
-
-Story = Generator[dt.timedelta | Files, Any, None]
-Uploader = Callable[[Database, Actor, UUID, str, bytes], UUID]
-
-
-def ago(**span: float) -> dt.timedelta:
-    """How long before the world was made."""
-    return dt.timedelta(**span)
-
-
-def tell(database: Database, cast: Cast, upload: Uploader, say: Say) -> None:
-    """Run every story, earliest step first, each step in a transaction with the clock of its moment."""
-    made = ids.now()
-    waiting: list[tuple[dt.datetime, int, Story]] = []
-    for order, story in enumerate(STORIES):
-        begun = story(cast)
-        waiting.append((made - _span(next(begun)), order, begun))
-    while waiting:
-        moment, order, story = waiting.pop(waiting.index(min(waiting, key=lambda step: step[:2])))
-        with ids.told(moment):
-            try:
-                with database.begin() as db:
-                    wanted = story.send(db)
-                while isinstance(wanted, Files):
-                    say(f"  {wanted.case.number}: {len(wanted.files)} pictures")
-                    filed = [upload(database, wanted.actor, wanted.case.id, name, make()) for name, make in wanted.files]
-                    wanted = story.send(filed)
-            except StopIteration:
-                continue
-        waiting.append((made - _span(wanted), order, story))
-
-
-def _span(wanted: dt.timedelta | Files) -> dt.timedelta:
-    assert isinstance(wanted, dt.timedelta), "a story begins with a moment"
-    return wanted
 
 
 def _local(before: dt.timedelta = dt.timedelta()) -> str:
@@ -153,7 +102,10 @@ def _severed_index(cast: Cast) -> Story:
     )
     db = yield ago(minutes=14)
     referral = _refer(
-        db, cast, case, "左示指中节离断，断端较整齐，断指低温保存。是否有再植条件？本院可否就地手术，还是转院？Is replantation indicated, here or by transfer?"
+        db,
+        cast,
+        case,
+        "左示指中节离断，断端较整齐，断指低温保存。是否有再植条件？本院可否就地手术，还是转院？Is replantation indicated, here or by transfer?",
     )
     db = yield ago(minutes=11)
     referrals.allocate(db, cast["luo"], referral.id, expert_id=_id(cast["shen"]))
@@ -196,7 +148,9 @@ def _thumb_avulsion(cast: Cast) -> Story:
         ),
     )
     db = yield ago(hours=2, minutes=50)
-    referral = _refer(db, cast, case, "右拇指近节撕脱离断，指神经、肌腱抽出。能否再植？血管缺损如何处理？Can it be replanted; how to bridge the vessels?")
+    referral = _refer(
+        db, cast, case, "右拇指近节撕脱离断，指神经、肌腱抽出。能否再植？血管缺损如何处理？Can it be replanted; how to bridge the vessels?"
+    )
     db = yield ago(hours=2, minutes=47)
     referrals.allocate(db, cast["luo"], referral.id, expert_id=_id(cast["gu"]))
     db = yield ago(hours=2, minutes=44)
@@ -238,7 +192,11 @@ def _open_tibia(cast: Cast) -> Story:
     yield Files(cast["ma"], case, (("IMG_3310.jpg", lambda: photos.limb_photo(seed=31)),))
     db = yield ago(minutes=25)
     _refer(
-        db, cast, case, "左小腿开放骨折，初次清创后软组织缺损约 7×4 cm，胫骨外露。覆盖时机和方式？When and how to cover the exposed tibia?", "microsurgery"
+        db,
+        cast,
+        case,
+        "左小腿开放骨折，初次清创后软组织缺损约 7×4 cm，胫骨外露。覆盖时机和方式？When and how to cover the exposed tibia?",
+        "microsurgery",
     )
 
 
@@ -297,7 +255,17 @@ def _ring_avulsion(cast: Cast) -> Story:
     hand = Hand(side="left", cuts=(cut,), seed=41)
     db = yield ago(days=16, hours=5)
     case = _open(db, cast, "amputation", "云中月", "female", born, "S26-1021")
-    _severed(db, cast, case, "ring", "left", "ring_avulsion", "domestic", "翻越护栏时戒指挂住，左环指脱套离断。A ring caught on a fence.", "zone_4")
+    _severed(
+        db,
+        cast,
+        case,
+        "ring",
+        "left",
+        "ring_avulsion",
+        "domestic",
+        "翻越护栏时戒指挂住，左环指脱套离断。A ring caught on a fence.",
+        "zone_4",
+    )
     yield Files(
         cast["lin"],
         case,
@@ -324,7 +292,9 @@ def _middle_replant(cast: Cast) -> Story:
     hand = Hand(side="right", cuts=(cut,), seed=51)
     db = yield ago(days=215, hours=7)
     case = _open(db, cast, "amputation", "白桦", "female", born, "S26-0412")
-    _severed(db, cast, case, "middle", "right", "sharp_cut", "industrial_machine", "切纸机切断右中指近节。Severed by a paper cutter.", "zone_4")
+    _severed(
+        db, cast, case, "middle", "right", "sharp_cut", "industrial_machine", "切纸机切断右中指近节。Severed by a paper cutter.", "zone_4"
+    )
     film = _film(hand, _subject("BAI^HUA", "S26-0412", born, "F"), ago(minutes=20), 106)
     yield Files(cast["lin"], case, (("IMG_0318.jpg", lambda: photos.hand_photo(hand)), ("middle-pa.dcm", film)))
     db = yield ago(days=215, hours=6)
@@ -383,7 +353,18 @@ def _child_tip(cast: Cast) -> Story:
     hand = Hand(side="right", cuts=(cut,), seed=71)
     db = yield ago(hours=26)
     case = _open(db, cast, "amputation", "方小海", "male", born, "S26-1133")
-    _severed(db, cast, case, "little", "right", "crush", "domestic", "门夹伤右小指末节离断。Tip crushed in a door.", "zone_1", storage="moist_gauze")
+    _severed(
+        db,
+        cast,
+        case,
+        "little",
+        "right",
+        "crush",
+        "domestic",
+        "门夹伤右小指末节离断。Tip crushed in a door.",
+        "zone_1",
+        storage="moist_gauze",
+    )
     yield Files(cast["lin"], case, (("IMG_2011.jpg", lambda: photos.hand_photo(hand)),))
     db = yield ago(hours=25)
     referral = _refer(db, cast, case, "患儿右小指末节离断，再植还是原位缝合？Replant the tip or composite graft?")
@@ -391,7 +372,11 @@ def _child_tip(cast: Cast) -> Story:
     referrals.allocate(db, cast["luo"], referral.id, expert_id=_id(cast["gu"]))
     db = yield ago(hours=24, minutes=44)
     referrals.decline(
-        db, cast["gu"], referral.id, code="not_enough_information", reason="缺断指照片和 X 线片，请补充后再提请。Please add the part and a film, then ask again."
+        db,
+        cast["gu"],
+        referral.id,
+        code="not_enough_information",
+        reason="缺断指照片和 X 线片，请补充后再提请。Please add the part and a film, then ask again.",
     )
 
 

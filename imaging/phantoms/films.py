@@ -191,7 +191,17 @@ def forearm_slice(index: int, slices: int, seed: int = 1) -> NDArray[np.int16]:
     return np.clip(hu, -1024, 3071).astype(np.int16)
 
 
-def radiograph_dicom(hand: Hand, subject: Subject, taken: dt.datetime, *, study_uid: str, series_uid: str, number: int = 1, view: str = "PA", shape: tuple[int, int] = FILM) -> bytes:
+def radiograph_dicom(
+    hand: Hand,
+    subject: Subject,
+    taken: dt.datetime,
+    *,
+    study_uid: str,
+    series_uid: str,
+    number: int = 1,
+    view: str = "PA",
+    shape: tuple[int, int] = FILM,
+) -> bytes:
     """The film as a DX image for presentation (PS3.3 A.26), explicit VR little endian, Part 10 bytes."""
     pixels = radiograph(hand, shape, view)
     ds = _common(subject, taken, study_uid, series_uid, str(DigitalXRayImageStorageForPresentation), number)
@@ -210,7 +220,9 @@ def radiograph_dicom(hand: Hand, subject: Subject, taken: dt.datetime, *, study_
     return _pixels(ds, pixels, bits_stored=12, signed=False)
 
 
-def forearm_ct_dicom(subject: Subject, taken: dt.datetime, *, study_uid: str, series_uid: str, slices: int, index: int, side: str = "left", seed: int = 1) -> bytes:
+def forearm_ct_dicom(
+    subject: Subject, taken: dt.datetime, *, study_uid: str, series_uid: str, slices: int, index: int, side: str = "left", seed: int = 1
+) -> bytes:
     """Slice ``index`` of a forearm CT (PS3.3 A.3), 1 mm apart, 0.21 mm pixels, Part 10 bytes."""
     pixels = forearm_slice(index, slices, seed) + 1024
     ds = _common(subject, taken, study_uid, series_uid, str(CTImageStorage), index + 1)
@@ -261,4 +273,3 @@ def _pixels(ds: Dataset, pixels: NDArray[np.uint16], *, bits_stored: int, signed
     out = io.BytesIO()
     ds.save_as(out, enforce_file_format=True)
     return out.getvalue()
-

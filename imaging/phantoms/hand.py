@@ -101,7 +101,15 @@ def skeleton(spread: float = 1.0) -> tuple[Bone, ...]:
             flare = 1.75 if order == 0 else 1.6
             tip = 1.25 if segment == "distal" else 1.5
             bones.append(
-                Bone(f"{digit}-{segment}", at, head, thin * (0.7 if segment == "distal" else 1.0), thin * flare, thin * tip, 1.45 * (0.88**order))
+                Bone(
+                    f"{digit}-{segment}",
+                    at,
+                    head,
+                    thin * (0.7 if segment == "distal" else 1.0),
+                    thin * flare,
+                    thin * tip,
+                    1.45 * (0.88**order),
+                )
             )
             at = _along(head, heading, _JOINT_GAP)
     return tuple(bones)

@@ -70,7 +70,9 @@ def limb_photo(*, wound_mm: tuple[float, float] = (72.0, 38.0), bone_exposed: bo
 
 
 def _skin(height: Field, seed: int, pallor: float) -> Rgb:
-    tone = noise(height.shape, 160, seed + 11) * 0.035 + noise(height.shape, 22, seed + 12) * 0.018 + noise(height.shape, 4, seed + 13) * 0.010
+    tone = (
+        noise(height.shape, 160, seed + 11) * 0.035 + noise(height.shape, 22, seed + 12) * 0.018 + noise(height.shape, 4, seed + 13) * 0.010
+    )
     colour = np.array(SKIN, dtype=np.float32) * (1 - pallor) + np.array((0.74, 0.68, 0.60), dtype=np.float32) * pallor
     return np.asarray(colour + tone[..., None] * np.array([0.8, 1.1, 1.1], dtype=np.float32), dtype=np.float32)
 
