@@ -5,13 +5,15 @@ A deployment never creates tables from the models; it runs the migrations, and a
 
 import importlib
 import pkgutil
+import tempfile
 from pathlib import Path
 
+import pysqlite3.dbapi2 as sqlite
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 
 from core.db import Database
 
@@ -53,3 +55,14 @@ def is_current(database: Database) -> bool:
     """Whether the database stands at the newest migration."""
     with database.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() == ScriptDirectory.from_config(config()).get_current_head()
+
+
+def revise(message: str) -> None:
+    """Write a migration that takes a database at the newest one to what the models say, for a developer to read."""
+    load()
+    with tempfile.TemporaryDirectory() as folder:
+        engine = create_engine(f"sqlite:///{folder}/revise.sqlite", module=sqlite)
+        with engine.connect() as connection:
+            command.upgrade(config(connection), "head")
+            command.revision(config(connection), message, autogenerate=True)
+        engine.dispose()
