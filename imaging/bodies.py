@@ -1,29 +1,37 @@
 """Bodies: the bytes of one file, sealed in parts and read again by range.
 
-A body is what somebody sent or what we made of it: a DICOM file, a photograph, at most a few gigabytes.
-It is sealed as it streams in, in parts of a bounded size, so that neither a broken line nor a small
-memory loses it, and no plain byte touches the disk. A part is one stored object, named by a UUIDv7 that
-is also the row its seal is bound to: parts cannot be swapped, and an orphan tells its age.
+A body is what somebody sent or what we made of it: a DICOM file, a photograph, at most a few gigabytes. It is
+sealed as it streams in, in parts of a bounded size, so that neither a broken line nor a small memory loses it, and
+no plain byte touches the disk. A part is one stored object, named by a UUIDv7 that is also the row its seal is
+bound to: parts cannot be swapped, and an orphan tells its age.
 """
 
+import logging
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 from uuid import UUID
 
-from sqlalchemy import Index, select
-from sqlalchemy.orm import Mapped
+from sqlalchemy import BigInteger, Index, delete, event, select
+from sqlalchemy.orm import Mapped, mapped_column
 
 from core import ids, sealed
-from core.db import Tx
+from core.db import Database, Tx
+from core.errors import ShanhaiError
 from core.keyring import Unit
 from core.storage import Store
 from core.tables import Base, IdColumn
 
 PURPOSE = "image"
 PART_BYTES = 8 << 20
-"""Plain bytes of one part: what one upload may hold in memory."""
+"""Plain bytes of one part: what one upload holds in memory."""
+PARTS_LIMIT = 4_096
+_STEP = 1 << 20
+
+Size = Annotated[int, mapped_column(BigInteger)]
+
+log = logging.getLogger("shanhai.imaging")
 
 
 class Readable(Protocol):
@@ -39,14 +47,14 @@ class Part(Base):
     """One sealed object of a body: ``length`` plain bytes from ``start``, ``sealed_size`` bytes in the store."""
 
     __tablename__ = "image_parts"
-    __table_args__ = (Index("ix_image_parts_body", "body_id", "start", unique=True),)
+    __table_args__ = (Index("uq_image_parts_body", "body_id", "start", unique=True),)
 
     id: Mapped[IdColumn]
     organisation_id: Mapped[UUID]
     body_id: Mapped[UUID]
-    start: Mapped[int]
-    length: Mapped[int]
-    sealed_size: Mapped[int]
+    start: Mapped[Size]
+    length: Mapped[Size]
+    sealed_size: Mapped[Size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,49 @@ class Body:
         return found[0] if len(found) == 1 else b"".join(found)
 
 
+class Sink:
+    """Takes the bytes of a body as they come and puts them away in sealed parts, in no transaction of its own.
+
+    ``put`` is told of each part once it is durable; until then at most ``part_bytes`` plain bytes are in memory.
+    """
+
+    def __init__(
+        self, database: Database, unit: Unit, put: Callable[[Piece], None], *, start: int = 0, part_bytes: int = PART_BYTES
+    ) -> None:
+        self._database = database
+        self._unit = unit
+        self._put = put
+        self._part_bytes = part_bytes
+        self._start = start
+        self._held = bytearray()
+
+    @property
+    def end(self) -> int:
+        """Where the next byte belongs."""
+        return self._start + len(self._held)
+
+    def feed(self, data: bytes) -> None:
+        """Take more bytes."""
+        rest = memoryview(data)
+        while rest:
+            taken = rest[: self._part_bytes - len(self._held)]
+            self._held += taken
+            rest = rest[len(taken) :]
+            if len(self._held) == self._part_bytes:
+                self.flush()
+
+    def flush(self) -> None:
+        """Put away what is held, as a part of its own."""
+        if not self._held:
+            return
+        with self._database.begin(readonly=True) as db:
+            object_id, writer = new_writer(db, self._unit)
+        piece = put(self._database.store, object_id, writer, self._start, self._held)
+        self._start += len(self._held)
+        self._held = bytearray()
+        self._put(piece)
+
+
 def store_key(object_id: UUID) -> str:
     """The name of an object in the store; its last byte spreads the folders, for a UUIDv7 begins with the time."""
     return f"{object_id.hex[-2:]}/{object_id}"
@@ -102,7 +153,7 @@ def pieces(db: Tx, body_id: UUID) -> list[Piece]:
 
 
 def open_body(db: Tx, unit: Unit, parts: Iterable[Piece]) -> Body:
-    """A reader over parts sealed under ``unit``. Raises Damaged when a key is gone or an object is not ours."""
+    """A reader over parts sealed under ``unit``. Raises NotFound when the key is destroyed."""
     return Body([(piece, _reader(db, unit, piece)) for piece in parts])
 
 
@@ -121,11 +172,16 @@ def new_writer(db: Tx, unit: Unit) -> tuple[UUID, sealed.Writer]:
     return object_id, db.keyring.writer(db, unit, PURPOSE, Part.__tablename__, object_id, 1)
 
 
-def put(db: Tx, unit: Unit, start: int, data: bytes) -> Piece:
+def put(store: Store, object_id: UUID, writer: sealed.Writer, start: int, data: bytes | bytearray) -> Piece:
     """Seal and store ``data`` as the part that begins at ``start``; durable when it returns. The row is the caller's."""
-    object_id, writer = new_writer(db, unit)
-    size = db.store.put(store_key(object_id), (writer.update(data), writer.finish()))
+    size = store.put(store_key(object_id), _sealed(writer, data))
     return Piece(object_id, start, len(data), size)
+
+
+def _sealed(writer: sealed.Writer, data: bytes | bytearray) -> Iterator[bytes]:
+    for at in range(0, len(data), _STEP):
+        yield writer.update(bytes(data[at : at + _STEP]))
+    yield writer.finish()
 
 
 def add(db: Tx, organisation_id: UUID, body_id: UUID, piece: Piece) -> None:
@@ -142,7 +198,19 @@ def add(db: Tx, organisation_id: UUID, body_id: UUID, piece: Piece) -> None:
     )
 
 
+def forget(db: Tx, body_id: UUID) -> None:
+    """Take a body's parts out of the tables, and their objects out of the store once that is committed."""
+    gone = pieces(db, body_id)
+    if not gone:
+        return
+    db.execute(delete(Part).where(Part.body_id == body_id))
+    event.listen(db, "after_commit", lambda _: discard(db.store, gone), once=True)
+
+
 def discard(store: Store, parts: Iterable[Piece]) -> None:
-    """Delete objects whose rows are gone or never came."""
+    """Delete objects that no row names. What the store will not delete now stays an orphan until it is swept."""
     for piece in parts:
-        store.delete(store_key(piece.object_id))
+        try:
+            store.delete(store_key(piece.object_id))
+        except ShanhaiError as error:
+            log.warning("object %s not deleted: %s", piece.object_id, error.code)

@@ -9,11 +9,11 @@ import warnings
 from base64 import b64encode
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from pydicom import charset, config
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.filereader import read_dataset
@@ -40,15 +40,19 @@ _STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ", b"\xff\x0a
 """How a frame's bitstream begins: JPEG and JPEG-LS, JPEG 2000, JP2, JPEG XL."""
 _KINDS = {"CR": "radiograph", "DX": "radiograph", "RG": "radiograph", "CT": "ct", "XC": "photo"}
 
-_OF_STUDY = frozenset(
-    (0x0008_0020, 0x0008_0030, 0x0008_0050, 0x0008_0051, 0x0008_0090, 0x0008_0096, 0x0008_0201, 0x0008_1030, 0x0008_1032)
-    + (0x0008_1048, 0x0008_1049, 0x0008_1060, 0x0008_1062, 0x0008_1080, 0x0008_1110, 0x0020_000D, 0x0020_0010)
+_OF_STUDY = (
+    "StudyDate StudyTime AccessionNumber IssuerOfAccessionNumberSequence ReferringPhysicianName "
+    "ReferringPhysicianIdentificationSequence TimezoneOffsetFromUTC StudyDescription ProcedureCodeSequence PhysiciansOfRecord "
+    "PhysiciansOfRecordIdentificationSequence NameOfPhysiciansReadingStudy PhysiciansReadingStudyIdentificationSequence "
+    "AdmittingDiagnosesDescription ReferencedStudySequence StudyInstanceUID StudyID"
 )
-_OF_SERIES = frozenset(
-    (0x0008_0021, 0x0008_0031, 0x0008_0060, 0x0008_0070, 0x0008_0080, 0x0008_1010, 0x0008_103E, 0x0008_103F, 0x0008_1040)
-    + (0x0008_1050, 0x0008_1070, 0x0008_1090, 0x0018_0015, 0x0018_1030, 0x0018_5100, 0x0020_000E, 0x0020_0011, 0x0020_0052)
-    + (0x0020_0060, 0x0040_0244, 0x0040_0245, 0x0040_0253, 0x0040_0254, 0x0040_0275)
+_OF_SERIES = (
+    "SeriesDate SeriesTime Modality Manufacturer InstitutionName StationName SeriesDescription SeriesDescriptionCodeSequence "
+    "InstitutionalDepartmentName PerformingPhysicianName OperatorsName ManufacturerModelName BodyPartExamined ProtocolName "
+    "PatientPosition SeriesInstanceUID SeriesNumber FrameOfReferenceUID Laterality PerformedProcedureStepStartDate "
+    "PerformedProcedureStepStartTime PerformedProcedureStepID PerformedProcedureStepDescription RequestAttributesSequence"
 )
+_STUDY_TAGS, _SERIES_TAGS = ({f"{tag_for_keyword(word):08X}" for word in words.split()} for words in (_OF_STUDY, _OF_SERIES))
 
 
 def examine(source: Source | Inflated) -> Reply:
@@ -59,7 +63,7 @@ def examine(source: Source | Inflated) -> Reply:
     dataset = _dataset(layout)
     index = _frame_index(layout, dataset)
     header = _json(dataset, layout)
-    parts = (header, _only(header, lambda tag: tag >> 16 == 0x0010 or tag in _OF_STUDY), _only(header, _OF_SERIES.__contains__))
+    parts = (header, _only(header, lambda tag: tag.startswith("0010") or tag in _STUDY_TAGS), _only(header, _SERIES_TAGS.__contains__))
     return _summary(layout, dataset, index), [*map(_dumps, parts), index.encode()]
 
 
@@ -130,15 +134,15 @@ def _json_element(dataset: Dataset, tag: int, depth: int) -> dict[str, Any]:
         if vr in _BINARY or len(element.VR) != 2:
             value = element.value
             return {"vr": vr, "InlineBinary": b64encode(value).decode()} if value else {"vr": vr}
-        return cast(dict[str, Any], element.to_json_dict(None, 0))
+        return element.to_json_dict(None, 0)
     except (Refused, RecursionError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - pydicom raises nearly anything for a value that breaks its VR
         return {"vr": vr}
 
 
-def _only(header: dict[str, Any], wanted: Callable[[int], bool]) -> dict[str, Any]:
-    return {tag: value for tag, value in header.items() if wanted(int(tag, 16))}
+def _only(header: dict[str, Any], wanted: Callable[[str], bool]) -> dict[str, Any]:
+    return {tag: value for tag, value in header.items() if wanted(tag)}
 
 
 def _dumps(document: dict[str, Any]) -> bytes:
@@ -233,7 +237,7 @@ def _captured(dataset: Dataset) -> list[str]:
 def _size(dataset: Dataset, keyword: str) -> int:
     """A number of the image pixel module, which must be what the standard says it is: one US (PS3.3 C.7.6.3)."""
     value = _value(dataset, keyword)
-    if not isinstance(value, int) or not 0 < value <= 0xFFFF or dataset[keyword].VR != dictionary_VR(keyword):
+    if not isinstance(value, int) or not 0 < value <= 0xFFFF or dictionary_VR(keyword) != dataset[keyword].VR:
         raise Refused("inconsistent")
     return value
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydicom.datadict import dictionary_VR
-from pydicom.uid import UID, UID_dictionary
+from pydicom.uid import UID
 
 from imaging.confined import BLOCK, Refused, Source
 from imaging.frameindex import Range
@@ -110,7 +110,7 @@ def _meta(source: Source | Inflated) -> tuple[str, int]:
         if element.tag == TRANSFER_SYNTAX_UID:
             syntax = head.at(element.value, element.length).rstrip(b"\x00 ").decode("ascii", "replace")
         end = element.end
-    if UID_dictionary.get(syntax, ("", ""))[1] != "Transfer Syntax" or UID(syntax).is_private:
+    if UID(syntax).type != "Transfer Syntax":
         raise Refused("truncated" if source.size < 140 else "transfer-syntax")
     return syntax, end
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.uid import UID, JPEGBaseline8Bit, VLPhotographicImageStorage
 
 from imaging import jpeg
 from imaging.confined import Refused, Source
@@ -25,8 +25,7 @@ PIXEL_LIMIT = 100_000_000
 FILE_LIMIT = 128 << 20
 PROFILE_LIMIT = 1 << 20
 QUALITY = 95
-SOP_CLASS = "1.2.840.10008.5.1.4.1.1.77.1.4"
-IMPLEMENTATION = "2.25.329800735698586629295641978511506172918"
+IMPLEMENTATION = UID("2.25.329800735698586629295641978511506172918")
 """Our implementation class UID: a UUID (PS3.5 B.2) of our own, the same for ever."""
 _DATE_TAKEN, _OFFSET_TAKEN, _ORIENTATION, _EXIF = 0x9003, 0x9011, 0x0112, 0x8769
 _FORMATS = {"jpeg": "JPEG", "png": "PNG", "heic": "HEIF", "webp": "WEBP"}
@@ -153,7 +152,7 @@ def _object(made: Made, about: dict[str, Any]) -> bytes:
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.ImageType = ["DERIVED" if made.derivation else "ORIGINAL", "PRIMARY"]
-    dataset.SOPClassUID = SOP_CLASS
+    dataset.SOPClassUID = VLPhotographicImageStorage
     dataset.Modality = "XC"
     dataset.Manufacturer = ""
     for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "ReferringPhysicianName", "AccessionNumber"):
@@ -167,7 +166,7 @@ def _object(made: Made, about: dict[str, Any]) -> bytes:
     _times(dataset, made.taken, about)
     _pixels(dataset, made)
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = SOP_CLASS, dataset.SOPInstanceUID
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = VLPhotographicImageStorage, dataset.SOPInstanceUID
     meta.TransferSyntaxUID = JPEGBaseline8Bit
     meta.ImplementationClassUID, meta.ImplementationVersionName = IMPLEMENTATION, "SHANHAI_1"
     dataset.file_meta = meta

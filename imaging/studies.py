@@ -119,8 +119,8 @@ class Instance(Base):
     body_id: Mapped[UUID]
     object_id: Mapped[UUID]
     parts: Mapped[int]
-    sealed_size: Mapped[int]
-    size: Mapped[int]
+    sealed_size: Mapped[bodies.Size]
+    size: Mapped[bodies.Size]
     sha256: Mapped[str] = mapped_column(String(64))
     header: Mapped[bytes]
     frame_index: Mapped[bytes]
@@ -150,7 +150,7 @@ def instance(db: Tx, actor: Actor, instance_id: UUID) -> Instance:
     if found is None:
         raise NotFound("image-not-found")
     seen(db, actor, found[1])
-    return cast(Instance, found[0])
+    return found[0]
 
 
 def seen(db: Tx, actor: Actor, study: Study) -> None:
