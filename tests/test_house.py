@@ -37,10 +37,15 @@ def tracked() -> tuple[str, ...]:
     try:
         listed = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
-        # a copy without git
-        ignored = {".venv", ".boot", "node_modules", "__pycache__", ".git"}
+        # a machine without git: everything but what .gitignore names, which is written to need no more than this
+        ignored = [line.strip("/") for line in (HERE / ".gitignore").read_text().splitlines() if line.endswith("/")] + [".git"]
+        rooted = tuple(f"{line}/" for line in ignored)
         found = (path.relative_to(HERE) for path in HERE.rglob("*") if path.is_file())
-        listed = [path.as_posix() for path in found if not ignored.intersection(path.parts)]
+        listed = [
+            path.as_posix()
+            for path in found
+            if not set(ignored).intersection(path.parts) and not path.as_posix().startswith(rooted) and path.suffix != ".pyc"
+        ]
     return tuple(sorted(name for name in listed if (HERE / name).is_file()))
 
 

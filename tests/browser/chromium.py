@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
 PACKAGE = HERE / "node_modules" / "@sparticuz" / "chromium"
 AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -1,6 +1,7 @@
 """A real browser against the real server with the sample world, on each engine.
 
-``server`` is the product as ``shanhai demo`` starts it, once a session on each engine. ``visit`` opens pages of it
+``server`` is the product with its sample world, once a session on each engine: ``shanhai demo`` on the embedded
+one, ``shanhai serve`` on PostgreSQL and S3. ``visit`` opens pages of it
 as anybody, in either language, as phone or desktop; what a page complains of (a script error, a failed
 request, a text the server could not give) fails the test that opened it. ``axe`` names what WCAG 2.2 AA finds
 wrong with a page; ``shot`` keeps a picture of it for people to look at.
@@ -10,6 +11,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 import urllib.error
@@ -70,10 +72,19 @@ def server(request: pytest.FixtureRequest, all_engines: Engines, tmp_path_factor
     blank = all_engines.blank(request.param, folder)
     port = engines.Ports.draw(1)[0]
     data_dir = folder / "data"
-    own = {"SHANHAI_DATABASE_URL": blank.database_url, "SHANHAI_STORE_URL": blank.store_url}
+    shanhai = str(Path(sys.executable).parent / "shanhai")
     if request.param == engines.SQLITE_DIRECTORY:
         own = {}
-    command = [str(Path(sys.executable).parent / "shanhai"), "demo", "--port", str(port), "--data-dir", str(data_dir)]
+        command = [shanhai, "demo", "--port", str(port), "--data-dir", str(data_dir)]
+    else:
+        own = {
+            "SHANHAI_DATA_DIR": str(data_dir),
+            "SHANHAI_DATABASE_URL": blank.database_url,
+            "SHANHAI_STORE_URL": blank.store_url,
+            "SHANHAI_BASE_URL": f"http://localhost:{port}",
+        }
+        subprocess.run([sys.executable, "-m", "tests.browser.world"], cwd=chromium.TOP, env={**os.environ, **own}, check=True)
+        command = [shanhai, "serve", "--port", str(port)]
     running = engines.Server(command, folder, stop=signal.SIGTERM, environment=own, patience=PATIENCE)
     try:
         url = f"http://localhost:{port}"
