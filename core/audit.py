@@ -170,8 +170,8 @@ def prove(db: Tx, event_id: UUID) -> tuple[bytes, str]:
     if row is None or row.leaf is None:
         raise NotFound("event-not-found")
     note = checkpoint(db, row.organisation_id)
-    leaves = db.scalars(select(Leaf.leaf_hash).where(Leaf.organisation_id == row.organisation_id).order_by(Leaf.leaf_index)).all()
-    path = "".join(f"{b64encode(node).decode()}\n" for node in merkle.inclusion_path(leaves, row.leaf.leaf_index))
+    hashes = db.scalars(select(Leaf.leaf_hash).where(Leaf.organisation_id == row.organisation_id).order_by(Leaf.leaf_index)).all()
+    path = "".join(f"{b64encode(node).decode()}\n" for node in merkle.inclusion_path(hashes, row.leaf.leaf_index))
     return ledger.encode(row), f"c2sp.org/tlog-proof@v1\nindex {row.leaf.leaf_index}\n{path}\n{note}"
 
 

@@ -117,7 +117,7 @@ def push_grown(database: Database, folder: Path) -> int:
     A log that does not continue what was kept is reported and raised after the others are done.
     """
     with database.begin(readonly=True) as db:
-        heads = db.execute(select(Head.organisation_id, Head.size).order_by(Head.organisation_id)).tuples().all()
+        heads = db.execute(select(Head.organisation_id, Head.size).order_by(Head.organisation_id)).all()
     pushed, fault = 0, None
     for organisation_id, size in heads:
         last = _last(folder / f"{organisation_id}.jsonl")

@@ -208,7 +208,7 @@ class Worker:
 
 def backlog(db: Session) -> dict[str, int]:
     """How many jobs wait, run and lie dead, for metrics: keys waiting, running, dead."""
-    counts = dict(db.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).tuples().all())
+    counts = dict(db.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).all())
     return {state: counts.get(state, 0) for state in ("waiting", "running", "dead")}
 
 

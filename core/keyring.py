@@ -32,7 +32,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from sqlalchemy import UniqueConstraint, select
+from sqlalchemy import UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import ids, sealed
@@ -185,6 +185,11 @@ class Keyring:
         """The 32 bytes that verify ``sign`` (RFC 8032)."""
         return self._signer(db, organisation_id, use).public_key().public_bytes_raw()
 
+    def count(self, db: Session, organisation_id: UUID) -> dict[str, int]:
+        """How many keys of each kind an organisation has, destroyed ones apart."""
+        query = select(WrappedKey.kind, func.count()).where(WrappedKey.organisation_id == organisation_id, WrappedKey.wrapped.is_not(None))
+        return dict(db.execute(query.group_by(WrappedKey.kind).order_by(WrappedKey.kind)).all())
+
     # -- inside ---------------------------------------------------------------------------------
 
     def _signer(self, db: Session, organisation_id: UUID, use: SigningUse) -> Ed25519PrivateKey:
@@ -225,6 +230,7 @@ class Keyring:
         row.wrapped = self._wrap(db, row, parent, os.urandom(32))
         db.add(row)
         db.flush()
+        _rows(db)[kind, unit_id, None] = row  # held, so that rolling back a savepoint takes it out of the session
         return row
 
     def _wrap(self, db: Session, row: WrappedKey, parent: WrappedKey | None, secret: bytes) -> bytes:

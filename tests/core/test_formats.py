@@ -140,7 +140,7 @@ def test_a_record_is_read_from_the_root_key_file_the_tables_and_this_page(databa
         image = db.keyring.seal(db, Unit("study", organisation, study), "image", "instances", study, 3, b"DICM")
         db.keyring.file_study(db, organisation, study, case)
         index = db.keyring.blind_index(db, organisation, "national-id", "110101199003070031")
-    rows = {}
+    rows: dict[UUID, dict[str, Any]] = {}
     with database.begin(readonly=True) as db:
         for row in db.query(WrappedKey):
             told = {column: str(getattr(row, column)) for column in ("id", "kind", "organisation_id", "unit_id")}
