@@ -59,14 +59,19 @@ def check(plain: str, *, about: tuple[str, ...] = ()) -> None:
         raise Invalid(fields={"password": "password-too-long"})
     if is_common(text):
         raise Invalid(fields={"password": "password-common"})
-    if len(_without(text.casefold(), about)) < SHORTEST and len(_without(text.casefold(), about)) < len(text):
+    if len(_without(text.casefold(), about)) < SHORTEST:
         raise Invalid(fields={"password": "password-context"})
+
+
+def hold(db: Tx, person: Person, plain: str) -> None:
+    """Hold a person's new password to the rules, without keeping it. Raises Invalid."""
+    home = db.get_one(Organisation, person.organisation_id)
+    check(plain, about=(person.login, person.name, person.name_en, person.phone, home.name, home.name_en, home.city))
 
 
 def put(db: Tx, person: Person, plain: str) -> None:
     """Give a person a password that keeps the rules. For `auth.stepup`, `auth.enrolments` and `assign`. Raises Invalid."""
-    home = db.get_one(Organisation, person.organisation_id)
-    check(plain, about=(person.login, person.name, person.name_en, person.phone, home.name, home.name_en, home.city))
+    hold(db, person, plain)
     hashed, now = _HASHER.hash(normal(plain)), ids.now()
     row = db.get(Password, person.id)
     if row is None:

@@ -192,7 +192,7 @@ def _actor(db: Tx, which: ColumnElement[bool], *, touch: bool) -> Actor | None:
     found = db.execute(query.execution_options(populate_existing=True)).first()
     if found is None:
         return None
-    session, person = found.tuple()
+    session, person = found
     if touch and actors.touch_is_due(session.seen_at, now) and actors.may_write(db):
         _touch(db, session, now)
     return actors.acting(db, person, session.organisation_id, session_id=session.id, stepped_up_at=session.stepped_up_at)

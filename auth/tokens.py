@@ -138,7 +138,7 @@ def _actor(db: Tx, which: ColumnElement[bool]) -> Actor | None:
     found = db.execute(query.execution_options(populate_existing=True)).first()
     if found is None:
         return None
-    token, person = found.tuple()
+    token, person = found
     actor = actors.acting(db, person, token.organisation_id, token_id=token.id, scopes=frozenset(token.scopes))
     if actor is not None and actors.touch_is_due(token.last_used_at, now) and actors.may_write(db):
         free = select(Token.id).where(Token.id == token.id).with_for_update(skip_locked=True)

@@ -1,0 +1,116 @@
+"""Enrolments: how somebody gets a first password and authenticator, or a new password when they forgot theirs.
+
+An administrator hands out a secret that is good once and for three days; the person brings it back with a
+password of their own choice and a code. Whoever has an authenticator must show a code of it: a new password
+never gets anybody round the second factor. Whoever has none confirms the one that is offered here.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, LargeBinary, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth import factors, passwords, people, proofs, rules, secret, sessions, throttle
+from auth.factors import Factor, Offer
+from auth.people import Person
+from auth.proofs import Refused
+from core import audit, ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import NotFound
+from core.tables import Base, IdColumn
+
+LIFE = dt.timedelta(days=3)
+TRIES = 10
+
+
+class Enrolment(Base):
+    """One secret handed out. ``factor_id`` is the authenticator it offers to somebody who has none."""
+
+    __tablename__ = "enrolments"
+
+    id: Mapped[IdColumn]
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey(Person.id), index=True)
+    factor_id: Mapped[UUID | None] = mapped_column(ForeignKey(Factor.id))
+    issued_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    ended_at: Mapped[dt.datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page of an enrolment shows: whose it is, and the authenticator to set up (None: they have one)."""
+
+    person: Person
+    offer: Offer | None
+
+
+def issue(db: Tx, actor: Actor, person_id: UUID) -> str:
+    """Hand out a secret for a person of the actor's hospital; an earlier one ends. Nothing else changes yet.
+
+    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, Denied and StepUpNeeded.
+    """
+    person = people.manageable(db, actor, person_id, at_home=True)
+    rules.require_step_up(actor)
+    now, plain = ids.now(), secret.mint()
+    db.execute(update(Enrolment).where(Enrolment.person_id == person_id, Enrolment.ended_at.is_(None)).values(ended_at=now))
+    offered = None if factors.in_use(db, person_id) else factors.make(db, person)[0].id
+    row = Enrolment(digest=secret.digest(plain), person_id=person_id, factor_id=offered, issued_at=now, expires_at=now + LIFE)
+    db.add(row)
+    db.flush()
+    _record(db, actor, "enrolment:issue", row, person)
+    return plain
+
+
+def shown(db: Tx, plain: str) -> Shown:
+    """What stands behind a secret. Raises NotFound for one that is unknown, used or too old."""
+    row, person = _open(db, plain)
+    factor = db.get(Factor, row.factor_id) if row.factor_id is not None else None
+    return Shown(person, factors.shown(person, factors.opened(db, factor)) if factor is not None else None)
+
+
+def complete(db: Tx, plain: str, *, password: str, code: str, address: str) -> Person | Refused:
+    """Choose the password and prove the authenticator; every session of the person ends and the secret with it.
+
+    Refused ``code-wrong``. Raises NotFound, Throttled, and Invalid by the rules of `passwords.check`.
+    """
+    row, person = _open(db, plain)
+    passwords.hold(db, person, password)
+    actor = Actor(person_id=person.id, organisation_id=person.organisation_id)
+    factor = db.get(Factor, row.factor_id) if row.factor_id is not None and factors.in_use(db, person.id) is None else None
+    network = throttle.network(address)
+    right = factors.take(db, factor, code) if factor is not None else proofs.code(db, person, code, network=network)
+    row.tries += 1
+    if not right:
+        db.flush()
+        return Refused("code-wrong")
+    passwords.put(db, person, password)
+    if factor is not None:
+        factors.adopt(db, actor, factor)
+    row.ended_at = ids.now()
+    db.flush()
+    sessions.end_all(db, actor, person.id, because="password-changed")
+    _record(db, actor, "enrolment:complete", row, person)
+    return person
+
+
+def _open(db: Tx, plain: str) -> tuple[Enrolment, Person]:
+    query = select(Enrolment).where(Enrolment.digest == secret.digest(plain)).with_for_update()
+    row = db.scalars(query, execution_options={"populate_existing": True}).first()
+    if row is None or row.ended_at is not None or row.tries >= TRIES or row.expires_at <= ids.now():
+        raise NotFound("enrolment-not-found")
+    person = db.get_one(Person, row.person_id)
+    if person.disabled_at is not None:
+        raise NotFound("enrolment-not-found")
+    return row, person
+
+
+def _record(db: Tx, actor: Actor, action: str, row: Enrolment, person: Person) -> None:
+    audit.record(
+        db, actor, action, organisation_id=person.organisation_id, person_id=person.id, object_type="enrolment", object_id=row.id,
+        purpose="administration",
+    )  # fmt: skip

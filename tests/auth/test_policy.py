@@ -1,0 +1,171 @@
+"""The policy against the database: what is not found and what is denied, and that SQL and decision never disagree."""
+
+import datetime as dt
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Uuid, literal, null, select, union_all
+
+from auth import grants, people, policy
+from auth.grants import Grant
+from auth.rules import ACTIONS, ROLES
+from core import ids
+from core.actor import Actor
+from core.db import Database, Tx
+from core.errors import Denied, NotFound
+from tests.cast import Cast
+
+PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
+
+
+def outcome(db: Tx, actor: Actor, action: str, organisation_id: UUID, case_id: UUID | None) -> str:
+    try:
+        policy.require(db, actor, action, organisation_id=organisation_id, case_id=case_id)
+    except Denied:
+        return "denied"
+    except NotFound:
+        return "not found"
+    return "allowed"
+
+
+def let_in(db: Tx, cast: Cast, case_id: UUID, **more: object) -> Grant:
+    given = {"role": "expert", "person_id": cast.expert.id, "sees_identity": False} | more
+    return grants.give(
+        db,
+        cast.surgeon.actor,
+        case_id=case_id,
+        organisation_id=cast.aral.id,
+        grantee_organisation_id=cast.taizhou.id,
+        expires_at=ids.now() + dt.timedelta(days=30),
+        reason="asked",
+        **given,  # type: ignore[arg-type]
+    )
+
+
+def test_what_is_not_visible_is_not_found(database: Database, cast: Cast) -> None:
+    case = ids.new()
+    with database.begin() as db:
+        let_in(db, cast, case)
+        for name, wanted in {
+            "surgeon": "allowed",
+            "second_surgeon": "allowed",
+            "nurse": "allowed",
+            "expert": "allowed",
+            "second_expert": "not found",
+            "coordinator": "not found",
+            "stranger": "not found",
+            "administrator": "not found",
+            "auditor": "not found",
+        }.items():
+            assert outcome(db, cast.members[name].actor, "case:read", cast.aral.id, case) == wanted, name
+
+
+def test_what_is_visible_and_not_allowed_is_denied(database: Database, cast: Cast) -> None:
+    case = ids.new()
+    with database.begin() as db:
+        let_in(db, cast, case)
+        assert outcome(db, cast.nurse.actor, "case:refer", cast.aral.id, case) == "denied"
+        assert outcome(db, cast.surgeon.actor, "opinion:sign", cast.aral.id, case) == "denied"
+        assert outcome(db, cast.expert.actor, "decision:write", cast.aral.id, case) == "denied"
+        assert outcome(db, cast.expert.actor, "patient:identify", cast.aral.id, case) == "denied"
+        assert outcome(db, cast.second_expert.actor, "opinion:sign", cast.aral.id, case) == "not found"
+
+
+@pytest.mark.parametrize("name", ["surgeon", "nurse", "administrator", "auditor", "expert", "coordinator", "stranger"])
+def test_every_action_on_somebody_elses_organisation_is_not_found(database: Database, cast: Cast, name: str) -> None:
+    member = cast.members[name].actor
+    foreign = cast.kashgar.id if name != "stranger" else cast.aral.id
+    with database.begin() as db:
+        for action in ACTIONS:
+            assert outcome(db, member, action, foreign, ids.new()) == "not found", action
+            assert outcome(db, member, action, foreign, None) == "not found", action
+
+
+def test_outside_a_case_patients_and_the_inbox_hide_from_who_may_not_look_for_them(database: Database, cast: Cast) -> None:
+    with database.begin() as db:
+        assert outcome(db, cast.nurse.actor, "inbox:file", cast.aral.id, None) == "not found"
+        assert outcome(db, cast.nurse.actor, "image:read", cast.aral.id, None) == "not found"
+        assert outcome(db, cast.administrator.actor, "image:read", cast.aral.id, None) == "not found"
+        assert outcome(db, cast.administrator.actor, "patient:write", cast.aral.id, None) == "denied"
+        assert outcome(db, cast.nurse.actor, "consent:write", cast.aral.id, None) == "not found"
+        assert outcome(db, cast.nurse.actor, "case:create", cast.aral.id, None) == "denied"
+        assert outcome(db, cast.surgeon.actor, "image:read", cast.aral.id, None) == "allowed"
+
+
+def test_a_right_ends_with_its_grant_its_role_and_its_time(database: Database, cast: Cast) -> None:
+    case = ids.new()
+    with database.begin() as db:
+        grant = let_in(db, cast, case)
+        assert outcome(db, cast.expert.actor, "case:read", cast.aral.id, case) == "allowed"
+        grants.revoke(db, cast.surgeon.actor, grant.id, because="withdrawn")
+        assert outcome(db, cast.expert.actor, "case:read", cast.aral.id, case) == "not found"
+        again = let_in(db, cast, case)
+        assert outcome(db, cast.expert.actor, "case:read", cast.aral.id, case) == "allowed"
+        again.expires_at = ids.now() - dt.timedelta(seconds=1)
+        db.flush()
+        assert outcome(db, cast.expert.actor, "case:read", cast.aral.id, case) == "not found"
+
+
+def test_the_same_person_at_another_hospital_does_not_bring_the_grant_along(database: Database, cast: Cast) -> None:
+    case = ids.new()
+    with database.begin() as db:
+        let_in(db, cast, case)
+        people.appoint(db, Actor.system(cast.kashgar.id), cast.expert.id, "expert")
+        elsewhere = Actor(person_id=cast.expert.id, organisation_id=cast.kashgar.id, roles=frozenset({"expert"}))
+        assert outcome(db, cast.expert.actor, "case:read", cast.aral.id, case) == "allowed"
+        assert outcome(db, elsewhere, "case:read", cast.aral.id, case) == "not found"
+
+
+def test_the_printed_page_is_up_to_date() -> None:
+    assert PAGE.read_text("utf-8") == policy.as_markdown()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_predicate_finds_what_the_decision_allows(database: Database, cast: Cast, data: st.DataObject) -> None:
+    organisations = [cast.aral.id, cast.taizhou.id, cast.kashgar.id]
+    persons = [cast.surgeon.id, cast.expert.id, cast.second_expert.id]
+    cases = [UUID(int=n) for n in (1, 2, 3)]
+    things = [(owner, case) for owner in organisations for case in (*cases, None)]
+    grant = st.builds(
+        Grant,
+        id=st.builds(ids.new),
+        case_id=st.sampled_from(cases),
+        organisation_id=st.sampled_from(organisations),
+        grantee_organisation_id=st.sampled_from(organisations),
+        person_id=st.sampled_from([*persons, None]),
+        role=st.sampled_from(["expert", "coordinator", "surgeon"]),
+        sees_identity=st.booleans(),
+        reason=st.just("asked"),
+        given_at=st.builds(ids.now),
+        expires_at=st.sampled_from([dt.timedelta(days=-1), dt.timedelta(days=1)]).map(lambda ahead: ids.now() + ahead),
+        revoked_at=st.sampled_from([None, ids.now()]),
+    )
+    person = st.builds(
+        Actor,
+        person_id=st.sampled_from(persons),
+        organisation_id=st.sampled_from(organisations),
+        roles=st.frozensets(st.sampled_from([*ROLES, "system"]), max_size=3),
+        scopes=st.none() | st.frozensets(st.sampled_from(ACTIONS)),
+    )
+    actor = data.draw(person | st.sampled_from(organisations).map(Actor.system))
+    held = data.draw(st.lists(grant, max_size=12))
+    actions = data.draw(st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=6, unique=True))
+    rows = union_all(
+        *(
+            select(literal(owner, Uuid()).label("owner"), (literal(case, Uuid()) if case else null()).label("case_id"))
+            for owner, case in things
+        )
+    ).subquery()
+    with database.begin() as db:
+        db.add_all(held)
+        db.flush()
+        for action in actions:
+            where = policy.predicate(actor, action, organisation_id=rows.c.owner, case_id=rows.c.case_id)
+            found = {(owner, case) for owner, case in db.execute(select(rows.c.owner, rows.c.case_id).where(where))}
+            allowed = {(o, c) for o, c in things if policy.allowed(db, actor, action, organisation_id=o, case_id=c)}
+            assert found == allowed, action
+        db.rollback()
