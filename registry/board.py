@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from pydantic import TypeAdapter
+from sqlalchemy import select
 
 from core import ids, jobs
 from core.actor import Actor
@@ -21,6 +22,7 @@ from registry.clocks import Reading, Unit
 from registry.forms.amputation import Amputation
 from registry.forms.fields import Document
 from registry.forms.injury import Injury
+from registry.patients import Patient
 
 RECHECK = "case:recheck"
 # The hour of an injury is nobody's business in a table of jobs: rechecks come on whole five minutes.
@@ -68,6 +70,16 @@ def recheck(database: Database, job: Job) -> None:
         case = db.get(Case, UUID(str(job.payload["case_id"])))
         if case is not None and case.state != "closed":
             _by_clocks(db, Actor.system(case.organisation_id), case, ids.now())
+
+
+def person_changed(database: Database, job: Job) -> None:
+    """The job of an amended identity: sex and age of the patient's cases follow it."""
+    with database.begin() as db:
+        patient = db.get(Patient, UUID(str(job.payload["patient_id"])))
+        if patient is not None:
+            who = patients.unsealed(db, patient)
+            for case in db.scalars(select(Case).where(Case.patient_id == patient.id)):
+                case.facts = case.facts | summaries.person_facts(who, case.created_at)
 
 
 def _by_clocks(db: Tx, actor: Actor, case: Case, now: dt.datetime) -> None:

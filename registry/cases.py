@@ -41,6 +41,7 @@ class Case(Base):
     __tablename__ = "cases"
     __table_args__ = (
         UniqueConstraint("organisation_id", "year", "sequence"),
+        UniqueConstraint("created_by", "client_key"),
         Index(None, "organisation_id", "state", "urgency_rank", "id"),
     )
 
@@ -110,7 +111,7 @@ def create(db: Tx, actor: Actor, *, patient_id: UUID, kind: str, urgency: str = 
     """
     policy.require_in_organisation(actor, "case:create")
     patient = patients.get(db, actor, patient_id)
-    if client_key and (known := _by_client_key(db, actor, client_key)):
+    if client_key and (known := by_client_key(db, actor, client_key)):
         return known
     wrong = {}
     if kind not in valuesets.value_set("case_kind").codes:
@@ -332,9 +333,14 @@ def participants(db: Tx, case: Case) -> set[UUID]:
     return found | ({case.created_by} if case.created_by else set())
 
 
-def watched(db: Tx, case: Case) -> bool:
-    """Whether somebody outside the hospital reads the case without being shown the identity."""
-    return any(not grant.sees_identity for grant in live_grants(db, case))
+def screen(db: Tx, actor: Actor, case: Case, texts: Mapping[str, str]) -> None:
+    """Refuse words that give the patient away to outsiders who are not shown the identity. Raises Invalid.
+
+    Only the words of those who may see the identity are looked at: a refusal would tell others that a guess is right.
+    """
+    may_know = policy.allowed(db, actor, "patient:identify", organisation_id=case.organisation_id, case_id=case.id)
+    if may_know and any(not grant.sees_identity for grant in live_grants(db, case)):
+        patients.screen(db, patient_of(db, case), texts)
 
 
 def touch(case: Case) -> None:
@@ -350,7 +356,8 @@ def _fresh(case: Case, version: int | None) -> None:
         raise PreconditionFailed("case-changed-meanwhile")
 
 
-def _by_client_key(db: Tx, actor: Actor, client_key: str) -> Case | None:
+def by_client_key(db: Tx, actor: Actor, client_key: str) -> Case | None:
+    """The case the actor opened under this key before."""
     return db.scalar(
         select(Case).where(
             Case.organisation_id == actor.organisation_id,

@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import grants
-from core import ids
+from core import ids, jobs
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid
@@ -22,6 +22,8 @@ from registry.cases import Case
 
 PURPOSES = ("treatment", "transfer", "teaching", "research")
 NEEDED_TO_REFER = ("treatment", "transfer")
+WITHDRAWN = "consent:withdrawn"
+"""The job that takes back the questions which rested on a consent: ``referrals.consent_withdrawn``."""
 
 
 class Consent(Base):
@@ -131,4 +133,5 @@ def _state(db: Tx, actor: Actor, case: Case, purpose: str, statement: str, giver
         for grant in cases.live_grants(db, case):
             grants.revoke(db, actor, grant.id, because="consent-withdrawn")
         notices.tell(db, told, "consent-withdrawn", case, but=actor.person_id)
+        jobs.enqueue(db, WITHDRAWN, {"case_id": str(case.id)}, organisation_id=case.organisation_id, key=str(row.id))
     return row

@@ -16,7 +16,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, SignInNeeded
 from core.tables import Base, Code, IdColumn
-from registry import cases, notices, opinions, patients, valuesets
+from registry import cases, notices, opinions, valuesets
 from registry.cases import Case
 
 TEXT_LIMIT = 4000
@@ -84,8 +84,7 @@ def record(
         wrong["reason"] = "field-too-long"
     if wrong:
         raise Invalid("form-invalid", fields=wrong)
-    if cases.watched(db, case):
-        patients.screen(db, cases.patient_of(db, case), {"reason": reason})
+    cases.screen(db, actor, case, {"reason": reason})
     decision = Decision(
         id=ids.new(),
         organisation_id=case.organisation_id,

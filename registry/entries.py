@@ -19,7 +19,7 @@ from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.tables import Base, Code, IdColumn
 from imaging.studies import Instance
-from registry import board, cases, drafts, notices, patients
+from registry import board, cases, drafts, notices
 from registry.cases import Case
 from registry.drafts import Draft, Typed
 from registry.forms import fields
@@ -203,8 +203,7 @@ def _append(
             raise Conflict("client-key-reused")
         return known
     _fits(db, case, document)
-    if cases.watched(db, case):
-        patients.screen(db, cases.patient_of(db, case), document.free_texts())
+    cases.screen(db, actor, case, document.free_texts())
     entry = Entry(
         id=ids.new(),
         organisation_id=case.organisation_id,

@@ -4,6 +4,7 @@ Everything is named by our own id and a SHA-256, never by a DICOM UID or a name 
 bytes can be checked against the store later (``changed``) and shown to whoever may read the case.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,8 @@ from auth import organisations, people
 from core.actor import Actor
 from core.db import Tx
 from core.errors import SignInNeeded
+from imaging import annotations
+from imaging.annotations import Mark
 from imaging.studies import Instance
 from registry import entries as record
 from registry import referrals, valuesets
@@ -95,12 +98,12 @@ def images(db: Tx, case: Case) -> list[dict[str, Any]]:
 
 
 def marks(db: Tx, case: Case) -> list[dict[str, Any]]:
-    """The marks as they stood: tool, points in image pixels, text, author and version."""
-    return []
+    """The marks as they stand: tool, points (column, row) in image pixels, text, author and version."""
+    return [_mark(mark) for mark in annotations.standing(db, case.organisation_id, case.id)]
 
 
 def changed(db: Tx, case: Case, content: dict[str, Any]) -> Iterator[str]:
-    """What the bytes name and the store no longer holds as it was: ``image:<id>`` and ``entry:<id>``."""
+    """What the bytes name and the store no longer holds as it was: ``image:<id>``, ``entry:<id>``, ``mark:<id>``."""
     filed = {str(row.id): row.sha256 for row in _filed(db, case)}
     for image in content["images"]:
         if filed.get(image["id"]) != image["sha256"]:
@@ -109,6 +112,26 @@ def changed(db: Tx, case: Case, content: dict[str, Any]) -> Iterator[str]:
     for entry in content["entries"]:
         if written.get(entry["id"]) != entry["sha256"]:
             yield f"entry:{entry['id']}"
+    signed_at = dt.datetime.fromisoformat(content["signed_at"])
+    drawn = {str(mark.id): _mark(mark) for mark in annotations.standing(db, case.organisation_id, case.id, at=signed_at)}
+    for mark in content["marks"]:
+        if drawn.get(mark["id"]) != mark:
+            yield f"mark:{mark['id']}"
+
+
+def _mark(mark: Mark) -> dict[str, Any]:
+    return {
+        "id": str(mark.id),
+        "version": mark.version,
+        "image": str(mark.instance_id),
+        "frame": mark.frame,
+        "tool": mark.tool,
+        "points": [[float(x), float(y)] for x, y in mark.points],
+        "text": mark.text,
+        "finding": mark.finding,
+        "author": str(mark.author_id),
+        "at": mark.at.isoformat(),
+    }
 
 
 def _filed(db: Tx, case: Case) -> list[Instance]:

@@ -12,7 +12,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, SignInNeeded
 from core.tables import Base, IdColumn
-from registry import cases, notices, patients
+from registry import cases, notices
 from registry.cases import Case
 
 TEXT_LIMIT = 4000
@@ -72,8 +72,7 @@ def post(db: Tx, actor: Actor, *, case_id: UUID, text: str, client_key: str | No
         return known
     if not text or len(text) > TEXT_LIMIT:
         raise Invalid("form-invalid", fields={"text": "field-too-long" if text else "field-required"})
-    if cases.watched(db, case):
-        patients.screen(db, cases.patient_of(db, case), {"text": text})
+    cases.screen(db, actor, case, {"text": text})
     message = Message(
         id=ids.new(),
         organisation_id=case.organisation_id,
@@ -129,7 +128,7 @@ def unread(db: Tx, actor: Actor, case_ids: list[UUID]) -> dict[UUID, int]:
         .where(MessageMark.read_to.is_(None) | (Message.at > MessageMark.read_to))
         .group_by(Message.case_id)
     )
-    return dict(db.execute(rows).tuples().all())
+    return dict(list(db.execute(rows)))
 
 
 def texts(db: Tx, case: Case) -> list[str]:

@@ -32,7 +32,6 @@ KINDS = (
     "decision-recorded",
     "message-posted",
     "entry-added",
-    "follow-up-due",
     "outcome-recorded",
     "urgency-raised",
     "consent-withdrawn",

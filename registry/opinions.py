@@ -25,7 +25,7 @@ from core.db import Tx
 from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed
 from core.keyring import verifies
 from core.tables import Base, IdColumn
-from registry import cases, drafts, evidence, notices, patients, referrals
+from registry import cases, drafts, evidence, notices, referrals
 from registry.cases import Case
 from registry.drafts import Draft
 from registry.forms import fields
@@ -132,8 +132,7 @@ def sign(
     if version is not None and version != written.version:
         raise PreconditionFailed("draft-changed-meanwhile")
     words = fields.parse(model, written.raw | drafts.known(model, raw or {}), zone=actor.time_zone, now=ids.now())
-    if cases.watched(db, case):
-        patients.screen(db, cases.patient_of(db, case), words.free_texts())
+    cases.screen(db, actor, case, words.free_texts())
     referral = referrals.of_expert(db, case, actor)
     opinion = Opinion(
         id=ids.new(),

@@ -14,7 +14,7 @@ from sqlalchemy import ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import organisations, people, policy
-from core import audit, ids
+from core import audit, ids, jobs
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
@@ -26,6 +26,8 @@ from registry.identities import Identity
 _ = (organisations, people)  # their tables are named by foreign keys
 
 SEARCH_LIMIT = 20
+AMENDED = "patient:amended"
+"""The job by which cases learn of an amended identity: ``board.person_changed``."""
 
 
 class Patient(Base):
@@ -129,6 +131,7 @@ def amend(
         db.delete(row)
     db.flush()
     _index(db, patient, identity)
+    jobs.enqueue(db, AMENDED, {"patient_id": str(patient.id)}, organisation_id=patient.organisation_id)
     _record(db, actor, "patient:amend", patient)
     return patient
 

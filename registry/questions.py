@@ -155,6 +155,8 @@ def move(
 ) -> None:
     """Move a referral by an event, set the clock of its next step and append what happened.
 
+    A case that became more urgent meanwhile makes its open questions as urgent.
+
     Raises Conflict ``referral-state-forbids`` where the table refuses.
     """
     after = states.REFERRALS[referral.state, event]
@@ -162,6 +164,7 @@ def move(
         raise Conflict("referral-state-forbids", state=referral.state, event=event)
     now = ids.now()
     referral.state = after
+    referral.urgency = max(referral.urgency, case.urgency, key=states.URGENCIES.index)
     if event == "allocate":
         referral.allocated_at = now
     elif event == "acknowledge":

@@ -20,6 +20,7 @@ from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import Job
+from imaging import annotations
 from registry import cases, consents, entries, messages, notices, patients, questions, valuesets
 from registry.cases import Case
 from registry.questions import OVERDUE, Asked, Contact, Referral, Step, Waiting, Words, contact, waiting_for, words
@@ -36,6 +37,7 @@ __all__ = [
     "acknowledge",
     "allocate",
     "answered",
+    "consent_withdrawn",
     "contact",
     "decline",
     "for_case",
@@ -86,7 +88,7 @@ def request(
     if client_key and (known := _by_client_key(db, actor, case, client_key)):
         return known
     said = Words(question.strip(), reason.strip(), without_agreement.strip(), without_consent.strip())
-    _check(db, actor, case, to_organisation_id, said, specialty, rank)
+    _check(db, case, to_organisation_id, expert_id, said, specialty, rank)
     if not cases.can(case, "refer"):
         raise Conflict("case-state-forbids", state=case.state, event="refer")
     if _open_between(db, case, to_organisation_id):
@@ -237,14 +239,38 @@ def of_expert(db: Tx, case: Case, actor: Actor) -> Referral | None:
 
 
 def screen(db: Tx, case: Case, texts: Mapping[str, str]) -> None:
-    """Check the words of a referral, of the record and of the discussion for the patient's identifiers. Raises Invalid."""
+    """Check the words of a referral, of record, discussion and marks for the patient's identifiers. Raises Invalid."""
     found = dict(texts)
     for item in entries.recorded(db, case):
         for name, text in item.document.free_texts().items():
             found[f"{item.entry.type}.{name}"] = text
     for number, text in enumerate(messages.texts(db, case), start=1):
         found[f"message.{number}"] = text
+    for mark in annotations.standing(db, case.organisation_id, case.id):
+        found[f"mark.{mark.id}"] = mark.text
     patients.screen(db, cases.patient_of(db, case), found)
+
+
+def consent_withdrawn(database: Database, job: Job) -> None:
+    """The job of a withdrawn consent: the questions that rested on it are taken back, for nobody can answer them now."""
+    with database.begin() as db:
+        case = db.get_one(Case, UUID(str(job.payload["case_id"])), with_for_update=True)
+        if not any(row is not None and row.standing == "withdrawn" for row in consents.newest(db, case).values()):
+            return
+        system = Actor.system(case.organisation_id)
+        rows = select(Referral).where(Referral.case_id == case.id, Referral.state.in_(REFERRAL_OPEN))
+        for referral in db.scalars(rows):
+            if not _live(db, case, referral):
+                questions.move(db, system, case, referral, "withdraw", code="consent-withdrawn")
+        _lapse(db, system, case)
+
+
+def _live(db: Tx, case: Case, referral: Referral) -> bool:
+    return any(grant.reason == _reason(referral) for grant in cases.live_grants(db, case))
+
+
+def _reason(referral: Referral) -> str:
+    return f"referral:{referral.id}"
 
 
 def overdue(database: Database, job: Job) -> None:
@@ -264,7 +290,7 @@ def overdue(database: Database, job: Job) -> None:
 # --- inside ----------------------------------------------------------------------------------------------
 
 
-def _check(db: Tx, actor: Actor, case: Case, to_organisation_id: UUID, said: Words, specialty: str, rank: str) -> None:
+def _check(db: Tx, case: Case, to_organisation_id: UUID, expert_id: UUID | None, said: Words, specialty: str, rank: str) -> None:
     wrong: dict[str, str] = {}
     if not said.question:
         wrong["question"] = "field-required"
@@ -278,6 +304,8 @@ def _check(db: Tx, actor: Actor, case: Case, to_organisation_id: UUID, said: Wor
     other = db.get(organisations.Organisation, to_organisation_id)
     if other is None or other.id == case.organisation_id:
         wrong["to_organisation_id"] = "organisation-not-found"
+    elif expert_id is None and not questions.coordinators(db, other.id):
+        wrong["to_organisation_id"] = "referral-nobody-there"
     elif organisations.agreement_between(db, case.organisation_id, other.id, ids.now()) is None:
         if case.urgency != "emergency":
             wrong["to_organisation_id"] = "referral-no-agreement"
@@ -316,14 +344,14 @@ def _give(db: Tx, actor: Actor, case: Case, referral: Referral, role: str, perso
         person_id=person_id,
         sees_identity=referral.sees_identity,
         expires_at=referral.requested_at + ACCESS,
-        reason=f"referral:{referral.id}",
+        reason=_reason(referral),
     )
 
 
 def _take_back(db: Tx, actor: Actor, case: Case, referral: Referral, *, person_id: UUID | None = None) -> None:
     """Revoke what this referral gave: everything, or one expert's part."""
     for grant in cases.live_grants(db, case):
-        if grant.reason == f"referral:{referral.id}" and person_id in (None, grant.person_id):
+        if grant.reason == _reason(referral) and person_id in (None, grant.person_id):
             grants.revoke(db, actor, grant.id, because="referral-ended")
 
 

@@ -11,7 +11,7 @@ from core.db import Database
 from core.jobs import Handler, Worker
 from imaging import intake, previews
 from imaging.sandbox import Pool
-from registry import board, referrals
+from registry import board, consents, patients, referrals
 
 CHECKPOINT_SECONDS = 5.0
 
@@ -21,6 +21,8 @@ def handlers(pool: Pool) -> dict[str, Handler]:
     return {
         board.RECHECK: board.recheck,
         referrals.OVERDUE: referrals.overdue,
+        consents.WITHDRAWN: referrals.consent_withdrawn,
+        patients.AMENDED: board.person_changed,
         **intake.handlers(pool),
         **previews.handlers(pool),
     }

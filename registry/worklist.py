@@ -20,7 +20,7 @@ from registry.cases import Case
 from registry.clocks import Reading
 from registry.decisions import Decision
 from registry.followups import Visit
-from registry.messages import Message
+from registry.messages import Message, MessageMark
 from registry.opinions import Opinion
 from registry.referrals import Referral, Waiting
 from registry.states import REFERRAL_OPEN
@@ -236,17 +236,21 @@ def _visits(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
 
 
 def _said(db: Tx, actor: Actor) -> Iterator[Item]:
-    """Cases with messages the actor has not read, of those that concern them."""
+    """Cases with messages the actor has not read, of those they opened, asked, were asked or spoke in."""
+    me = actor.person_id
+    mark = select(MessageMark.read_to).where(MessageMark.case_id == Message.case_id, MessageMark.person_id == me).scalar_subquery()
+    unread = exists().where(Message.case_id == Case.id, Message.author_id != me, or_(mark.is_(None), Message.at > mark))
+    asked = exists().where(Referral.case_id == Case.id, or_(Referral.requested_by == me, Referral.expert_id == me))
+    spoke = exists().where(Message.case_id == Case.id, Message.author_id == me)
     rows = (
         select(Case)
         .where(cases.visible(actor, "message:read"), Case.state != "closed")
-        .where(exists().where(Message.case_id == Case.id, Message.author_id != actor.person_id))
+        .where(unread, or_(Case.created_by == me, asked, spoke))
         .order_by(Case.id.desc())
         .limit(LIMIT)
     )
-    found = {case.id: case for case in db.scalars(rows)}
-    for case_id, count in messages.unread(db, actor, list(found)).items():
-        yield Item(found[case_id], "read-messages", found[case_id].changed_at, unread=count)
+    for case in db.scalars(rows):
+        yield Item(case, "read-messages", case.changed_at)
 
 
 def _of_referral(case: Case, referral: Referral, action: str, now: dt.datetime) -> Item:
