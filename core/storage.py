@@ -158,7 +158,9 @@ class S3Store:
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise Unavailable("store-endpoint-plain", cure="give AWS_ENDPOINT_URL an https address")
         options: ClientConfig = {"allow_http": parts.scheme == "http", "timeout": "120s", "connect_timeout": "10s"}
-        config: S3Config = {"endpoint": endpoint} if endpoint else {}
+        config: S3Config = {"disable_bulk_delete": True}  # not every S3 has it, and one at a time is what is needed
+        if endpoint:
+            config["endpoint"] = endpoint
         self._bucket = _Bucket(bucket, config=config, client_options=options)
 
     def put(self, key: str, chunks: Iterable[bytes]) -> int:
@@ -173,7 +175,8 @@ class S3Store:
                 joined = (tally.add(part) for part in _chain(first, second, parts))
                 result = obstore.put(self._bucket, name, joined, use_multipart=True, chunk_size=self.PART, max_concurrency=2)
             if not self._kept(name, tally, result["e_tag"]):
-                self.delete(key)
+                with contextlib.suppress(Unavailable):
+                    self.delete(key)
                 raise Unavailable("store-checksum")
         return tally.size
 
@@ -300,7 +303,7 @@ def _reporting(key: str | None = None) -> Iterator[None]:
             raise Unavailable("store-unavailable") from None
         raise Damaged("object-missing", key=key) from None
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise Unavailable("store-full" if full else "store-unavailable") from error
     except BaseError as error:
         raise Unavailable("store-unavailable") from error

@@ -4,6 +4,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,10 @@ from core import ids
 from core.db import Database, Tx
 from core.errors import Conflict, Damaged, NotFound, Unavailable
 from core.keyring import FileProvider, Keyring, Unit, WrappedKey, open_provider, verifies
+from tests.engines import SQLITE_DIRECTORY
+
+if TYPE_CHECKING:
+    from tests.conftest import Engines
 
 ORGANISATION, OTHER = ids.new(), ids.new()
 
@@ -223,9 +228,9 @@ def test_a_destroyed_key_is_gone_within_the_transaction_too(db: Tx) -> None:
         db.keyring.seal(db, case, "note", "entries", ids.new(), 1, b"x")
 
 
-def test_a_destroyed_wrapping_is_not_left_in_the_files_of_sqlite(database: Database, tmp_path: Path) -> None:
-    if database.engine.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL keeps dead rows until vacuum: docs/threat-model.md")
+def test_a_destroyed_wrapping_is_not_left_in_the_files_of_sqlite(all_engines: "Engines", tmp_path: Path) -> None:
+    """PostgreSQL keeps dead rows until vacuum, and says so in its manual: docs/threat-model.md."""
+    database = all_engines.fresh(SQLITE_DIRECTORY, tmp_path).open()
     with database.begin() as db:
         db.keyring.create_organisation(db, ORGANISATION)
         case = made(db, "case")
@@ -236,6 +241,7 @@ def test_a_destroyed_wrapping_is_not_left_in_the_files_of_sqlite(database: Datab
         db.keyring.destroy(db, case)
     checkpoint(database)
     assert not any(wrapped in file.read_bytes() for file in tmp_path.glob("shanhai.sqlite*"))
+    database.close()
 
 
 def checkpoint(database: Database) -> None:
