@@ -13,7 +13,7 @@ LOAD = "import importlib.machinery, sys; run = importlib.machinery.SourceFileLoa
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``code`` with the script loaded as the module ``run``, by the standard library alone."""
-    command = [sys.executable, "-I", "-W", "ignore", "-c", LOAD + code, str(RUN)]
+    command = [sys.executable, "-I", "-B", "-W", "ignore", "-c", LOAD + code, str(RUN)]
     variables = {**os.environ, **environment}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
 
