@@ -79,3 +79,21 @@ def test_nothing_left_running_is_well() -> None:
     told = python("run._adopt_orphans(); sys.exit(run._summary([('tests', 0, 1.0)], run._left_running()))")
     assert told.returncode == 0, told.stdout + told.stderr
     assert "nothing left running" in told.stdout
+
+
+def test_asked_to_end_it_lets_its_child_put_things_away(tmp_path: Path) -> None:
+    """SIGTERM reaches the script alone; its child is interrupted, as by Ctrl-C, and may finish."""
+    (tmp_path / "child.py").write_text(
+        "import pathlib, time\n"
+        "pathlib.Path('up').touch()\n"
+        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path('tidied').touch()\n"
+    )
+    code = "import signal; signal.signal(signal.SIGTERM, run._stop); sys.exit(run._run([sys.executable, 'child.py'], sys.argv[2]))"
+    command = [sys.executable, "-I", "-B", "-W", "ignore", "-c", LOAD + code, str(RUN), str(tmp_path)]
+    with subprocess.Popen(command) as running:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "up").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait(timeout=30) == 130
+    assert (tmp_path / "tidied").exists()
