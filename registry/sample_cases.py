@@ -78,8 +78,8 @@ def _severed_index(cast: Cast) -> Story:
     _injury(
         db, cast["lin"], case, ago(hours=2, minutes=30), mechanism="blunt_cut", side="left", region=["finger"], cause="pruning_shears",
         energy="low", contamination=["surface"], work_related="yes", dominance="right", occupation="果农", smoking="never",
-        first_aid=["pressure_dressing"], tetanus="given_now", systolic="128", diastolic="76", heart_rate="88", oxygen_saturation="98",
-        evidence=["photo", "xray"],
+        first_aid=["pressure_dressing"], tetanus="booster_given", systolic="128", diastolic="76", heart_rate="88", oxygen_saturation="98",
+        evidence=["photo", "radiograph"],
         note="电动修枝剪剪断左示指，断端较整齐，伤后自行压迫包扎来院。Cut through by electric pruning shears; fairly clean ends.",
     )  # fmt: skip
     entries.submit(
@@ -87,7 +87,7 @@ def _severed_index(cast: Cast) -> Story:
         {
             "part": "index", "side": "left", "completeness": "complete", "level": "digit", "tamai": "zone_3", "mechanism": "blunt_cut",
             "storage": "sealed_on_ice", "cooling_started_at": _local(ago(hours=1, minutes=58)), "arrived_at": _local(ago(minutes=20)),
-            "part_brought": "yes", "condition": ["vessels_visible"], "crush_percent": "10", "evidence": ["photo", "xray"],
+            "part_brought": "yes", "condition": ["vessels_visible"], "crush_percent": "10", "evidence": ["photo", "radiograph"],
             "note": "断指完整带来，密封袋置冰上。The part is whole and was kept in a sealed bag on ice.",
         },
     )  # fmt: skip
@@ -126,8 +126,8 @@ def _thumb_avulsion(cast: Cast) -> Story:
     case = _open(db, cast, "amputation", "胡杨林", "male", born, "S26-1139")
     _injury(
         db, cast["lin"], case, ago(hours=1, minutes=25), mechanism="rotary_avulsion", side="right", region=["finger"], cause="cotton_picker",
-        energy="high", contamination=["surface", "soil_sand"], work_related="yes", dominance="right", occupation="采棉机手", smoking="current",
-        first_aid=["pressure_dressing"], tetanus="given_now", systolic="136", diastolic="84", heart_rate="96", evidence=["photo", "xray"],
+        energy="high", contamination=["surface", "soil_sand"], work_related="yes", dominance="right", occupation="采棉机手", smoking="now",
+        first_aid=["pressure_dressing"], tetanus="booster_given", systolic="136", diastolic="84", heart_rate="96", evidence=["photo", "radiograph"],
         note="右拇指卷入采棉机，近节水平撕脱离断，屈肌腱自前臂抽出约 9 cm。Avulsed in a cotton picker; flexor tendon pulled out.",
     )  # fmt: skip
     entries.submit(
@@ -135,7 +135,7 @@ def _thumb_avulsion(cast: Cast) -> Story:
         {
             "part": "thumb", "side": "right", "completeness": "complete", "level": "digit", "tamai": "zone_4", "mechanism": "rotary_avulsion",
             "storage": "dry_iced", "cooling_started_at": _local(ago(minutes=50)), "part_brought": "yes", "condition": ["red_line"],
-            "crush_percent": "25", "evidence": ["photo", "xray"],
+            "crush_percent": "25", "evidence": ["photo", "radiograph"],
         },
     )  # fmt: skip
     pictures: Filed = yield Files(
@@ -185,7 +185,7 @@ def _open_tibia(cast: Cast) -> Story:
     case = _open(db, cast, "open_fracture", "麦田", "male", born, "S26-1142", "urgent")
     _injury(
         db, cast["lin"], case, ago(hours=1, minutes=40), mechanism="crush", side="left", region=["leg"], cause="road_motorcycle",
-        energy="high", contamination=["embedded", "soil_sand"], dominance="right", first_aid=["splint", "antibiotic"], tetanus="given_now",
+        energy="high", contamination=["embedded", "soil_sand"], dominance="right", first_aid=["splint", "antibiotic"], tetanus="booster_given",
         antibiotic="头孢唑林 2 g", antibiotic_at=_local(ago(minutes=55)), systolic="112", diastolic="70", heart_rate="104", evidence=["photo"],
         note="摩托车侧翻，左小腿中段开放伤，骨外露约 4 cm，足背动脉可触及，足趾活动存在。Bone exposed about 4 cm; dorsalis pedis palpable.",
     )  # fmt: skip
@@ -208,7 +208,7 @@ def _forearm(cast: Cast) -> Story:
     case = _open(db, cast, "fracture", "江河清", "male", born, "S26-1098")
     _injury(
         db, cast["lin"], case, ago(hours=3), mechanism="crush", side="left", region=["forearm"], cause="belt_shaft", energy="medium",
-        contamination=["none_minimal"], work_related="yes", dominance="right", tetanus="up_to_date", evidence=["xray", "ct"],
+        contamination=["none_minimal"], work_related="yes", dominance="right", tetanus="complete", evidence=["radiograph"],
         note="左前臂被传动皮带挤压，畸形、肿胀，手指感觉运动存在。Crushed by a belt; deformed and swollen; fingers feel and move.",
     )  # fmt: skip
     taken = ids.now().astimezone(ZoneInfo(COUNTY_ZONE))
@@ -385,7 +385,7 @@ def _severed(
 ) -> None:
     _injury(
         db, cast["lin"], case, ago(hours=2), mechanism=mechanism, side=side, region=["finger"], cause=cause, energy="low",
-        contamination=["none_minimal"], first_aid=["pressure_dressing"], evidence=["photo", "xray"], note=note,
+        contamination=["none_minimal"], first_aid=["pressure_dressing"], evidence=["photo", "radiograph"], note=note,
     )  # fmt: skip
     entries.submit(
         db, cast["lin"], case.id, "amputation",

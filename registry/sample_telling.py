@@ -15,6 +15,7 @@ from core.actor import Actor
 from core.db import Database
 from imaging import intake
 from imaging.sandbox import Pool
+from registry import matching
 from registry.cases import Case
 
 Say = Callable[[str], None]
@@ -63,7 +64,7 @@ def _span(wanted: dt.timedelta | Files) -> dt.timedelta:
 
 
 def _file(database: Database, pool: Pool, wanted: Files, name: str, data: bytes) -> UUID:
-    outcome = intake.take_in(database, pool, wanted.actor, wanted.case.id, name, data)
+    outcome = intake.take_in(database, pool, wanted.actor, wanted.case.id, name, data, expected=matching.expected)
     if outcome.instance_id is None:
-        raise RuntimeError(f"a picture of the sample world was not filed: {outcome.reason}")
+        raise RuntimeError(f"a picture of the sample world was not filed: {outcome.state} {outcome.reason}")
     return outcome.instance_id

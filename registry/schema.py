@@ -64,5 +64,6 @@ def revise(message: str) -> None:
         engine = create_engine(f"sqlite:///{folder}/revise.sqlite", module=sqlite)
         with engine.connect() as connection:
             command.upgrade(config(connection), "head")
-            command.revision(config(connection), message, autogenerate=True)
+            number = sum(1 for _ in ScriptDirectory.from_config(config()).walk_revisions()) + 1
+            command.revision(config(connection), message, autogenerate=True, rev_id=f"{number:04d}")
         engine.dispose()

@@ -23,7 +23,7 @@ def handlers(pool: Pool) -> dict[str, Handler]:
         referrals.OVERDUE: referrals.overdue,
         consents.WITHDRAWN: referrals.consent_withdrawn,
         patients.AMENDED: board.person_changed,
-        **intake.handlers(pool),
+        **intake.handlers(pool, expected=matching.expected),
         **previews.handlers(pool),
     }
 
