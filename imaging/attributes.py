@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 Attributes = Mapping[str, Any]
 """tag (eight upper-case hexadecimal digits) → {vr, Value | InlineBinary | BulkDataURI}"""
@@ -24,6 +24,12 @@ def tag(keyword: str) -> str:
     if found is None:
         raise KeyError(keyword)
     return f"{found:08X}"
+
+
+@cache
+def vr(keyword: str) -> str:
+    """The value representation of a standard attribute; of several the first."""
+    return dictionary_VR(tag(keyword))[:2]
 
 
 def values(header: Attributes, keyword: str) -> list[Any]:

@@ -6,6 +6,7 @@ Knows media types and transfer syntaxes, not HTTP. What is not offered raises Un
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from core.errors import Unsupported
 from imaging.frames import EXPLICIT_LITTLE, NATIVE
@@ -14,6 +15,7 @@ DICOM = "application/dicom"
 OCTETS = "application/octet-stream"
 JSON = "application/dicom+json"
 MULTIPART = "multipart/related"
+OCTETS_RELATED = 'multipart/related; type="application/octet-stream"'
 ANY = "*/*"
 
 MEDIA = {
@@ -27,6 +29,8 @@ MEDIA = {
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{number}" for number in range(102, 109)), "video/mp4"),
 }
 """PS3.18 tables 8.7.3-4 and 8.7.3-5: what a bitstream is called."""
+
+Media = TypeVar("Media", bound=str)
 
 _PIECE = re.compile(r'(?:[^",;]|"(?:[^"\\]|\\.)*")+|[,;]')
 
@@ -116,7 +120,7 @@ def instances(accept: str, *, one: bool) -> Form:
     raise Unsupported("not-acceptable")
 
 
-def only(accept: str, offered: Sequence[str]) -> str:
+def only(accept: str, offered: Sequence[Media]) -> Media:
     """The offered media type that the client wants most; the first offered one where it does not care."""
     for wanted in parse(accept):
         for media in offered:

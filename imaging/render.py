@@ -77,15 +77,15 @@ def from_array(found: NDArray[Any], header: Attributes, layout: Layout, *, frame
 
 
 def fit(found: Picture, viewport: Viewport) -> Picture:
-    """The part of a picture that ``viewport`` names, scaled to the largest size that fits it, undistorted."""
+    """The part of a picture that ``viewport`` names, scaled down, undistorted, until it fits; never up."""
     image = Image.fromarray(found)
     left, top, width, height = viewport.part or (0, 0, image.width, image.height)
     box = (left, top, left + abs(width), top + abs(height))
     if not (width and height and box[0] >= 0 and box[1] >= 0 and box[2] <= image.width and box[3] <= image.height):
         raise Invalid("viewport")
-    ratio = min(viewport.width / abs(width), viewport.height / abs(height))
+    ratio = min(viewport.width / abs(width), viewport.height / abs(height), 1)
     size = (max(round(abs(width) * ratio), 1), max(round(abs(height) * ratio), 1))
-    scaled = image.resize(size, Image.Resampling.LANCZOS if ratio < 1 else Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+    scaled = image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     if width < 0:
         scaled = scaled.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if height < 0:
@@ -106,10 +106,12 @@ def encode(found: Picture, mime: Mime, quality: int = 90) -> bytes:
     return out.getvalue()
 
 
-def recode(data: bytes, mime: Mime, quality: int = 90) -> bytes:
-    """A picture of our own making (a rendition) in another format."""
+def decode(data: bytes) -> Picture:
+    """A picture of our own making (a rendition) again; a stranger's file has no business here."""
     with Image.open(io.BytesIO(data), formats=("WEBP", "JPEG", "PNG")) as image:
-        return encode(np.asarray(image if image.mode == "L" else image.convert("RGB")), mime, quality)
+        found = np.asarray(image.convert("RGB"))
+    grey = (found[..., 0] == found[..., 1]).all() and (found[..., 1] == found[..., 2]).all()
+    return found[..., 0] if grey else found
 
 
 def _codes(found: NDArray[Any]) -> NDArray[Any]:

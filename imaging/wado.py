@@ -1,0 +1,390 @@
+"""WADO-RS: what is retrieved of studies, series and instances (PS3.18 §10.4), in two steps.
+
+``find`` and the ``open_…`` verbs work in the caller's transaction: they check, record the look and take what later
+reading needs. When that is committed, the functions that take opened things give an ``Answer``, whose pieces come
+without a database. Whoever may not see identity gets everything de-identified, whichever door they come through.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import orjson
+from sqlalchemy import select
+
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Invalid, NotFound, Unsupported
+from imaging import attributes, codecs, deidentify, frames, multipart, negotiation, part10, previews, render, studies
+from imaging.bodies import Readable
+from imaging.dicomweb import IN_INBOX, Scope, Subjects, identified
+from imaging.frames import EXPLICIT_LITTLE, NATIVE, Frames
+from imaging.multipart import Part
+from imaging.negotiation import Form
+from imaging.previews import Kind, Small
+from imaging.render import Mime, Viewport
+from imaging.sandbox import Pool
+from imaging.studies import Header, Instance, Series, Study
+from imaging.tables import Shape, Window
+
+CHUNK = frames.CHUNK
+PICTURES: tuple[Mime, ...] = get_args(Mime)
+_BULK = b'"BulkDataURI":"bulk/'
+_FUNCTIONS: dict[str, Shape] = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A body by pieces; ``length`` where it is known. What was withheld by a late fault ends the pieces with an error."""
+
+    content_type: str
+    chunks: Iterator[bytes]
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An instance the caller may read, where it lives, and how much of it they may know. ``number`` is its case's."""
+
+    row: Instance
+    study: Study
+    series: Series
+    identified: bool
+    number: str
+
+    def place(self, base: str) -> str:
+        """Its address."""
+        study, series = self.study.study_instance_uid, self.series.series_instance_uid
+        return f"{base}/studies/{study}/series/{series}/instances/{self.row.sop_instance_uid}"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An instance with its header as the caller may see it; ``source`` is the plain file, ``frames`` None without pixels."""
+
+    found: Found
+    header: Header
+    source: Readable
+    frames: Frames | None
+    previews: Mapping[Kind, Small]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a picture is to be rendered: PS3.18 §8.3.5.1."""
+
+    window: Window | None = None
+    viewport: Viewport | None = None
+    quality: int = 85
+
+    @classmethod
+    def parse(cls, pairs: Sequence[tuple[str, str]]) -> "Look":
+        """From the decoded names and values of a URL. Raises Invalid."""
+        look, wrong = cls(), dict[str, str]()
+        for name, value in pairs:
+            try:
+                if name == "window":
+                    look = replace(look, window=_window(value))
+                elif name == "viewport":
+                    look = replace(look, viewport=_viewport(value))
+                elif name == "quality":
+                    look = replace(look, quality=_quality(value))
+                elif name not in ("accept", "annotation", "iccprofile"):
+                    wrong[name[:64]] = "query-key-unknown"
+            except (ValueError, KeyError, Invalid):
+                wrong[name] = "query-value"
+        if wrong:
+            raise Invalid("query-invalid", fields=wrong)
+        return look
+
+
+def find(
+    db: Tx, actor: Actor, scope: Scope, subjects: Subjects, *, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+) -> list[Found]:
+    """The filed instances at an address, in order. The look is recorded once per study. Raises NotFound."""
+    statement = (
+        select(Instance, Study, Series, identified(actor, Instance))
+        .join(Study, Study.id == Instance.study_id)
+        .join(Series, Series.id == Instance.series_id)
+        .where(Study.study_instance_uid == study_uid, Instance.state == "filed", studies.visible(actor, Instance))
+        .order_by(Series.series_number, Series.id, Instance.instance_number, Instance.id)
+    )
+    if scope.case_id is not None:
+        statement = statement.where(Instance.case_id == scope.case_id)
+    if series_uid is not None:
+        statement = statement.where(Series.series_instance_uid == series_uid)
+    if sop_uid is not None:
+        statement = statement.where(Instance.sop_instance_uid == sop_uid)
+    rows = db.execute(statement).all()
+    if not rows:
+        raise NotFound("image-not-found")
+    held = {row.Study.id: row.Study for row in rows}
+    known = subjects(db, {study.case_id for study in held.values() if study.case_id})
+    for study in held.values():
+        studies.seen(db, actor, study)
+    return [
+        Found(instance, study, series, bool(sees), (known.get(study.case_id, IN_INBOX) if study.case_id else IN_INBOX).number)
+        for instance, study, series, sees in rows
+    ]
+
+
+def metadata(db: Tx, found: Sequence[Found], scope: Scope) -> bytes:
+    """The attributes of instances as one DICOM JSON array; bulk values as addresses below each instance."""
+    return b"[" + b",".join(_metadata(db, one, scope) for one in found) + b"]"
+
+
+def _metadata(db: Tx, one: Found, scope: Scope) -> bytes:
+    document = studies.header_document(db, one.row)
+    if not one.identified:
+        document = orjson.dumps(deidentify.header(orjson.loads(document), one.number))
+    # a quotation mark inside a value is escaped, so that this cannot match within one
+    return document.replace(_BULK, f'"BulkDataURI":"{one.place(scope.base)}/bulkdata/'.encode())
+
+
+def open_one(db: Tx, found: Found) -> Opened:
+    """An instance, ready to be read."""
+    row = found.row
+    header = studies.header(db, row)
+    opened = _frames(db, row, header)
+    shown = header if found.identified else deidentify.header(header, found.number)
+    middle = previews.representative(row.number_of_frames)
+    small: dict[Kind, Small] = {}
+    for kind in previews.EDGES if opened is not None else ():
+        if (one := previews.find(db, row, middle, kind)) is not None:
+            small[kind] = one
+    return Opened(found, shown, studies.source(db, row), opened, small)
+
+
+def open_all(db: Tx, found: Sequence[Found]) -> list[Opened]:
+    """Many instances, ready to be read as objects. Headers are opened only where the caller may not see all."""
+    return [_bare(db, one) if one.identified else open_one(db, one) for one in found]
+
+
+def _bare(db: Tx, found: Found) -> Opened:
+    return Opened(found, {}, studies.source(db, found.row), None, {})
+
+
+def _frames(db: Tx, row: Instance, header: Header) -> Frames | None:
+    try:
+        return frames.open_(db, row, header)
+    except Unsupported:
+        return None
+
+
+def objects(opened: Sequence[Opened], pool: Pool, accept: str, scope: Scope) -> Answer:
+    """Whole objects: as they came for whoever may see them so, else written anew. Raises Unsupported (406)."""
+    form = negotiation.instances(accept, one=len(opened) == 1)
+    sendable = [one for one in opened if _sendable(one, form)]
+    if not sendable:
+        raise Unsupported("not-acceptable")
+    if not form.multipart:
+        syntax, chunks, length = _object(sendable[0], form, pool)
+        return Answer(f"{form.media}; transfer-syntax={syntax}", chunks, length)
+    boundary = multipart.new_boundary()
+
+    def parts() -> Iterator[Part]:
+        for one in sendable:
+            syntax, chunks, _ = _object(one, form, pool)
+            yield Part(f"{form.media}; transfer-syntax={syntax}", chunks, one.found.place(scope.base))
+
+    return Answer(multipart.content_type(boundary, form.media), multipart.write(parts(), boundary))
+
+
+def _sendable(one: Opened, form: Form) -> bool:
+    """Whether an object can leave in the wanted form, as far as that is known beforehand."""
+    stored = one.found.row.transfer_syntax_uid
+    if one.found.identified:
+        return form.syntax in ("*", stored) or (form.syntax == EXPLICIT_LITTLE and one.frames is not None and _decodable(stored))
+    if one.frames is None:
+        return one.found.row.number_of_frames == 0 and form.syntax in ("*", EXPLICIT_LITTLE)
+    return _decodable(stored) and form.syntax in ("*", stored, EXPLICIT_LITTLE)
+
+
+def _decodable(uid: str) -> bool:
+    return uid in NATIVE or uid in codecs.DECODED
+
+
+def _object(one: Opened, form: Form, pool: Pool) -> tuple[str, Iterator[bytes], int | None]:
+    row, clean = one.found.row, not one.found.identified
+    if not clean and form.syntax in ("*", row.transfer_syntax_uid):
+        return row.transfer_syntax_uid, _original(one.source), one.source.size
+    wanted = "*" if form.syntax in NATIVE and row.transfer_syntax_uid in NATIVE else form.syntax
+    syntax = part10.target(one.frames, wanted, pool, clean=clean)
+    return syntax, part10.write(one.header, one.frames, pool, transfer_syntax_uid=syntax, clean=clean, bulk=_bulk(one)), None
+
+
+def _bulk(one: Opened) -> Callable[[attributes.Attributes], bytes | None]:
+    def fetch(element: attributes.Attributes) -> bytes | None:
+        place = attributes.bulk_range(element)
+        plain = one.found.row.transfer_syntax_uid not in (frames.EXPLICIT_BIG, frames.DEFLATED)
+        return one.source.read(*place) if place and plain else None
+
+    return fetch
+
+
+def _original(source: Readable) -> Iterator[bytes]:
+    """The stored file. Its preamble is blanked, for a program can hide in it, unless a TIFF needs it (PS3.10 §7.1)."""
+    for start in range(0, source.size, CHUNK):
+        piece = source.read(start, CHUNK)
+        if start == 0 and not piece.startswith((b"II*\0", b"MM\0*")):
+            piece = bytes(128) + piece[128:]
+        yield piece
+
+
+def frame_list(one: Opened, numbers: str, pool: Pool, accept: str, scope: Scope) -> Answer:
+    """Frames by their numbers (``1,3``), in the first form the client takes that can be given. Raises Invalid, NotFound, Unsupported."""
+    if one.frames is None:
+        raise NotFound("frame-not-found")
+    source, row = one.frames, one.found.row
+    wanted = frames.checked_numbers(numbers, source.count)
+    stored, decodable = row.transfer_syntax_uid, row.transfer_syntax_uid in codecs.DECODED
+    if not one.found.identified and source.layout.compressed:
+        stored = _cleanable(source, wanted[0], pool)
+    form = negotiation.frames(accept, stored, count=len(wanted), decodable=decodable)
+    if form.syntax == EXPLICIT_LITTLE and decodable:
+        source.raw(wanted[0], pool)
+    get = _getter(source, form, pool, clean=not one.found.identified)
+    if not form.multipart:
+        data = get(wanted[0])
+        return Answer(form.part_type, iter((data,)), len(data))
+    boundary = multipart.new_boundary()
+    place = one.found.place(scope.base)
+    parts = (Part(form.part_type, iter((get(frame),)), f"{place}/frames/{frame + 1}") for frame in wanted)
+    whole = multipart.content_type(boundary, form.media, form.syntax)
+    if len(wanted) == 1:
+        # one frame is in memory anyway, and a client that knows its length can show progress
+        body = b"".join(multipart.write(parts, boundary))
+        return Answer(whole, iter((body,)), len(body))
+    return Answer(whole, multipart.write(parts, boundary))
+
+
+def _cleanable(source: Frames, frame: int, pool: Pool) -> str:
+    try:
+        source.clean(frame, pool)
+    except Unsupported:
+        return EXPLICIT_LITTLE
+    return source.layout.transfer_syntax_uid
+
+
+def _getter(source: Frames, form: Form, pool: Pool, *, clean: bool) -> Callable[[int], bytes]:
+    compressed = source.layout.compressed
+    if compressed and form.syntax == EXPLICIT_LITTLE:
+        return lambda frame: source.raw(frame, pool)
+    if clean:
+        return lambda frame: source.clean(frame, pool)
+    return lambda frame: source.stored(frame, pool) if compressed else source.raw(frame, pool)
+
+
+def bulk_data(one: Opened, start: int, length: int, pool: Pool, scope: Scope) -> Answer:
+    """A value that metadata names by address. Raises NotFound for any range that the shown header does not name."""
+    name = _named(one.header, start, length)
+    if name is None:
+        raise NotFound("image-not-found")
+    if name in part10.PIXEL_TAGS and one.frames is not None:
+        numbers = ",".join(str(number) for number in range(1, one.frames.count + 1))
+        return frame_list(one, numbers, pool, "*/*" if one.frames.layout.compressed else negotiation.OCTETS_RELATED, scope)
+    pieces = (one.source.read(at, min(CHUNK, start + length - at)) for at in range(start, start + length, CHUNK))
+    return Answer(negotiation.OCTETS, pieces, length)
+
+
+def _named(header: attributes.Attributes, start: int, length: int) -> str | None:
+    for name, element in header.items():
+        if attributes.bulk_range(element) == (start, length):
+            return name
+        if any(_named(item, start, length) for item in element.get("Value") or () if isinstance(item, Mapping)):
+            return ""
+    return None
+
+
+def rendered(one: Opened, number: int | None, look: Look, pool: Pool, accept: str) -> Answer:
+    """A frame (counted from 1; None: the one in the middle) as a picture, never larger than it is. Raises NotFound, Unsupported."""
+    mime = negotiation.only(accept, PICTURES)
+    if one.frames is None:
+        raise Unsupported("image-without-pixels")
+    middle = previews.representative(one.frames.count)
+    frame = middle if number is None else number
+    if not 1 <= frame <= one.frames.count:
+        raise NotFound("frame-not-found")
+    small = _fitting(one, look) if frame == middle else None
+    data = (
+        previews.read_or(None, lambda: _render(one, frame - 1, look, pool, mime))
+        if small is None
+        else _from_small(one, small, look, mime, pool)
+    )
+    return Answer(mime, iter((data,)), len(data))
+
+
+def _fitting(one: Opened, look: Look) -> Small | None:
+    """The smallest rendition that holds all that is asked for."""
+    viewport = look.viewport
+    if look.window is not None or viewport is None or viewport.part is not None or one.frames is None:
+        return None
+    longest = max(one.frames.layout.rows, one.frames.layout.columns)
+    for kind, edge in sorted(previews.EDGES.items(), key=lambda item: item[1]):
+        if kind in one.previews and max(viewport.width, viewport.height) <= min(edge, longest):
+            return one.previews[kind]
+    return None
+
+
+def _from_small(one: Opened, small: Small, look: Look, mime: Mime, pool: Pool) -> bytes:
+    viewport = look.viewport
+    fits = viewport is None or (small.columns <= viewport.width and small.rows <= viewport.height)
+
+    def afresh() -> bytes:
+        return _render(one, previews.representative(one.found.row.number_of_frames) - 1, look, pool, mime)
+
+    if fits and small.mime == mime:
+        return previews.read_or(small, afresh)
+    held = previews.read_or(small, lambda: b"")
+    if not held:
+        return afresh()
+    picture = render.decode(held)
+    return render.encode(picture if fits or viewport is None else render.fit(picture, viewport), mime, look.quality)
+
+
+def _render(one: Opened, frame: int, look: Look, pool: Pool, mime: Mime) -> bytes:
+    assert one.frames is not None
+    viewport = look.viewport
+    if viewport is not None and viewport.part is None and look.window is None:
+        picture = render.small(one.frames, one.header, frame, max(viewport.width, viewport.height), pool)
+    else:
+        picture = render.picture(one.frames, one.header, frame, pool, window=look.window)
+    if viewport is not None:
+        picture = render.fit(picture, viewport)
+    return render.encode(picture, mime, look.quality)
+
+
+def representative(found: Sequence[Found]) -> Found:
+    """The instance that stands for a study or a series: the middle one of the first series that has pictures."""
+    pictures = [one for one in found if one.row.number_of_frames]
+    if not pictures:
+        raise Unsupported("image-without-pixels")
+    series = [one for one in pictures if one.series.id == pictures[0].series.id]
+    return series[len(series) // 2]
+
+
+def _window(value: str) -> Window:
+    center, width, *function = value.split(",")
+    if len(function) > 1:
+        raise ValueError(value)
+    found = Window(float(center), float(width), _FUNCTIONS[function[0].strip().lower()] if function else "LINEAR")
+    low = 1 if found.function == "LINEAR" else 0
+    if not (-1e9 < found.center < 1e9 and low <= found.width < 1e9 and (low or found.width)):
+        raise ValueError(value)
+    return found
+
+
+def _viewport(value: str) -> Viewport:
+    numbers = [float(part) for part in value.split(",") if part.strip()]
+    if len(numbers) == 2:
+        return Viewport(int(numbers[0]), int(numbers[1]))
+    if len(numbers) == 6:
+        return Viewport(int(numbers[0]), int(numbers[1]), (numbers[2], numbers[3], numbers[4], numbers[5]))
+    raise ValueError(value)
+
+
+def _quality(value: str) -> int:
+    quality = int(value)
+    if not 1 <= quality <= 100:
+        raise ValueError(value)
+    return quality
