@@ -236,13 +236,12 @@ def _moment(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> Mo
         told = dt.datetime.fromisoformat(text)
     except ValueError:
         raise _Wrong("field-not-a-time") from None
-    if told.tzinfo is None:
-        try:
-            at = instant(told, where)
-        except ValueError:
-            raise _Wrong("field-time-does-not-exist") from None
-    else:
-        at = told.astimezone(dt.UTC)
+    try:
+        at = instant(told, where) if told.tzinfo is None else told.astimezone(dt.UTC)
+    except ValueError:
+        raise _Wrong("field-time-does-not-exist") from None
+    except OverflowError:
+        raise _Wrong("field-not-a-time") from None
     if note.past and at > now + CLOCK_SLACK:
         raise _Wrong("field-in-the-future")
     if at.year < 1900:
