@@ -198,14 +198,24 @@ def frame_index(db: Tx, row: Instance) -> FrameIndex:
 
 def header(db: Tx, row: Study | Series | Instance) -> Header:
     """The attributes of a study, a series or (all of them) an instance."""
+    return cast(Header, orjson.loads(header_document(db, row)))
+
+
+def header_document(db: Tx, row: Study | Series | Instance) -> bytes:
+    """The same as the JSON document that was sealed."""
     key = unit(row) if isinstance(row, Instance) else study_unit(row)
-    return cast(Header, orjson.loads(db.keyring.unseal(db, key, "header", row.__tablename__, row.id, 1, row.header)))
+    return db.keyring.unseal(db, key, "header", row.__tablename__, row.id, 1, row.header)
 
 
 def seal_header(db: Tx, row: Study | Series | Instance, document: bytes) -> bytes:
     """What to put into ``row.header``; the row's ids and key must be set."""
     key = unit(row) if isinstance(row, Instance) else study_unit(row)
     return db.keyring.seal(db, key, "header", row.__tablename__, row.id, 1, document)
+
+
+def seal_frame_index(db: Tx, row: Instance, document: bytes) -> bytes:
+    """What to put into ``row.frame_index``; the row's ids and key must be set."""
+    return db.keyring.seal(db, unit(row), "frame-index", Instance.__tablename__, row.id, 1, document)
 
 
 def unit(row: Instance) -> Unit:
