@@ -22,10 +22,10 @@ from core.checkpoints import KeptLog, Push, checkpoint, kept, push, push_grown, 
 from core.db import Tx
 from core.errors import NotFound
 from core.ledger import Event, EventPatient, Leaf
-from core.verification import Finding, Report, verify
+from core.verification import Finding, Report, leaves, verify
 
 __all__ = [
-    "Event", "Finding", "KeptLog", "Push", "Report", "checkpoint", "events", "events_abroad", "kept", "prove", "push", "push_grown",
+    "Event", "Finding", "KeptLog", "Push", "Report", "checkpoint", "events", "events_abroad", "kept", "leaves", "prove", "push", "push_grown",
     "record", "verifier_key", "verify", "view",
 ]  # fmt: skip
 
@@ -169,10 +169,11 @@ def prove(db: Tx, event_id: UUID) -> tuple[bytes, str]:
     row = db.scalar(select(Event).join(Event.leaf).options(contains_eager(Event.leaf)).where(Event.id == event_id))
     if row is None or row.leaf is None:
         raise NotFound("event-not-found")
-    note = checkpoint(db, row.organisation_id)
-    hashes = db.scalars(select(Leaf.leaf_hash).where(Leaf.organisation_id == row.organisation_id).order_by(Leaf.leaf_index)).all()
-    path = "".join(f"{b64encode(node).decode()}\n" for node in merkle.inclusion_path(hashes, row.leaf.leaf_index))
-    return ledger.encode(row), f"c2sp.org/tlog-proof@v1\nindex {row.leaf.leaf_index}\n{path}\n{note}"
+    index, organisation_id, leaf = row.leaf.leaf_index, row.organisation_id, ledger.encode(row)
+    note = checkpoint(db, organisation_id)
+    hashes = db.scalars(select(Leaf.leaf_hash).where(Leaf.organisation_id == organisation_id).order_by(Leaf.leaf_index)).all()
+    path = "".join(f"{b64encode(node).decode()}\n" for node in merkle.inclusion_path(hashes, index))
+    return leaf, f"c2sp.org/tlog-proof@v1\nindex {index}\n{path}\n{note}"
 
 
 def _earlier(db: Session, same: Select[Event], patients: frozenset[UUID]) -> Event | None:

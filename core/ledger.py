@@ -7,7 +7,7 @@ order of the log; the clock is only written down.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from uuid import UUID
 
 import rfc8785
@@ -142,13 +142,6 @@ def add(db: Session, row: Event, patients: Collection[UUID]) -> None:
     if patients:
         db.execute(insert(EventPatient), [{"patient_id": patient, "event_id": row.id} for patient in patients])
     db.info.setdefault(_PENDING, []).append(row)
-
-
-def leaves(db: Session, organisation_id: UUID) -> Iterator[bytes]:
-    """Every leaf of a log in its order, for an export."""
-    query = select(Event).join(Event.leaf).where(Leaf.organisation_id == organisation_id).order_by(Leaf.leaf_index)
-    for row in db.scalars(query.execution_options(yield_per=1000)):
-        yield encode(row)
 
 
 def waiting(db: Session) -> set[UUID]:

@@ -44,7 +44,7 @@ def public_key(verifier: str) -> tuple[str, bytes]:
     """Name and 32 key bytes of a verifier key. Raises Damaged."""
     try:
         name, identity, encoded = verifier.split("+", 2)
-        material = b64decode(encoded, validate=True)
+        material = _decoded(encoded)
     except ValueError:
         raise Damaged("verifier-key") from None
     if len(material) != 33 or material[:1] != _ED25519 or key_id(name, material[1:]).hex() != identity:
@@ -71,7 +71,7 @@ def opened(note: str, name: str, public: bytes) -> str:
         if len(parts) != 3 or parts[0] != "\N{EM DASH}":
             raise Damaged("note-form")
         try:
-            signature = b64decode(parts[2], validate=True)
+            signature = _decoded(parts[2])
         except ValueError:
             raise Damaged("note-form") from None
         if parts[1] == name and signature[:4] == key_id(name, public):
@@ -95,9 +95,17 @@ def parse_checkpoint(text: str) -> Checkpoint:
         raise Damaged("checkpoint-form")
     origin, size, root = lines[:3]
     try:
-        decoded = b64decode(root, validate=True)
+        decoded = _decoded(root)
     except ValueError:
         raise Damaged("checkpoint-form") from None
     if len(decoded) != 32 or not size.isascii() or not size.isdigit() or str(int(size)) != size:
         raise Damaged("checkpoint-form")
     return Checkpoint(origin, int(size), decoded)
+
+
+def _decoded(encoded: str) -> bytes:
+    """Base64 in its one proper spelling (RFC 4648 §3.5). Raises ValueError."""
+    decoded = b64decode(encoded, validate=True)
+    if b64encode(decoded).decode() != encoded:
+        raise ValueError("bits left over")
+    return decoded

@@ -9,7 +9,7 @@ kept checkpoint is not covered, and the report says where that begins.
 
 import datetime as dt
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -111,6 +111,13 @@ def verify(db: Tx, organisation_id: UUID, checkpoints: KeptLog | None = None) ->
     until = next((at for at in reversed(found.times[:covered]) if at), None)
     size = len(found.hashes)
     return Report(organisation_id, size, roots[size], covered, until, len(signed.roots), tuple(dict.fromkeys(findings)))
+
+
+def leaves(db: Session, organisation_id: UUID) -> Iterator[bytes]:
+    """Every leaf of a log in its order, for an export."""
+    query = select(Event).join(Event.leaf).where(Leaf.organisation_id == organisation_id).order_by(Leaf.leaf_index)
+    for row in db.scalars(query.execution_options(yield_per=1000)):
+        yield ledger.encode(row)
 
 
 def compare(kept: Sequence[bytes], present: Sequence[bytes], event_ids: Sequence[UUID]) -> list[Finding]:
