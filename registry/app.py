@@ -15,6 +15,7 @@ from core.errors import ShanhaiError
 from core.keyring import Keyring, open_provider
 from core.settings import Settings
 from core.storage import open_store
+from imaging.sandbox import Pool
 from registry.web import problems
 from registry.web.assets import Assets
 from registry.web.edge import Gate
@@ -34,19 +35,23 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(idle=dt.timedelta(minutes=settings.session_idle_minutes), absolute=dt.timedelta(hours=settings.session_absolute_hours))
 
 
-def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
-    """The application over ``database``, or over the one the settings name."""
-    opened = database is None
+def create_app(settings: Settings, database: Database | None = None, pool: Pool | None = None) -> FastAPI:
+    """The application over ``database`` and the sandbox ``pool``; what is not given is made from the settings, and closed again."""
+    given_database, given_pool = database, pool
     database = database or open_database(settings)
+    pool = pool or Pool(settings.sandbox_workers)
     metrics = Metrics()
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
-        if opened:
+        if given_pool is None:
+            pool.close()
+        if given_database is None:
             database.close()
 
     app = FastAPI(title="Shanhai", version="1", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, lifespan=life)
+    app.state.pool = pool
     app.state.database, app.state.limits = database, limits_of(settings)
     app.state.base_url, app.state.upload_limit = settings.base_url, settings.upload_limit_bytes
     app.state.gate, app.state.metrics = Gate.of(database), metrics

@@ -11,7 +11,7 @@ from core.db import Database
 from core.jobs import Handler, Worker
 from imaging import intake, previews
 from imaging.sandbox import Pool
-from registry import board, consents, patients, referrals
+from registry import board, consents, matching, patients, referrals
 
 CHECKPOINT_SECONDS = 5.0
 
