@@ -7,6 +7,7 @@ with the same code cannot both win (§5.2). A factor counts once its first code 
 
 import datetime as dt
 import hmac
+import unicodedata
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -159,7 +160,7 @@ def shown(person: Person, secret: str) -> Offer:
 def take(db: Tx, factor: Factor, code: str) -> bool:
     """Use up the step whose code this is: now, or one step early or late. False for a wrong or used code."""
     step = int(ids.now().timestamp()) // STEP_SECONDS
-    given = "".join(code.split()).encode("utf-8", "surrogatepass")
+    given = "".join(unicodedata.normalize("NFKC", code).split()).encode("utf-8", "surrogatepass")
     codes = pyotp.HOTP(opened(db, factor))
     fitting = [near for near in (step - 1, step, step + 1) if hmac.compare_digest(codes.at(near).encode("ascii"), given)]
     for near in fitting:

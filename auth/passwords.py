@@ -72,7 +72,7 @@ def hold(db: Tx, person: Person, plain: str) -> None:
 def put(db: Tx, person: Person, plain: str) -> None:
     """Give a person a password that keeps the rules. For `auth.stepup`, `auth.enrolments` and `assign`. Raises Invalid."""
     hold(db, person, plain)
-    hashed, now = _HASHER.hash(normal(plain)), ids.now()
+    hashed, now = _HASHER.hash(_bytes(plain)), ids.now()
     row = db.get(Password, person.id)
     if row is None:
         db.add(Password(person_id=person.id, hash=hashed, changed_at=now))
@@ -95,17 +95,17 @@ def assign(db: Tx, actor: Actor, person_id: UUID, plain: str) -> None:
 def matches(db: Tx, person: Person | None, plain: str) -> bool:
     """Whether this is the person's password; takes as long when there is no such person or no password."""
     row = db.get(Password, person.id) if person is not None else None
-    text = normal(plain)
-    if len(text) > LONGEST:
-        text, row = "", None
+    given = _bytes(plain)
+    if len(normal(plain)) > LONGEST:
+        given, row = b"", None
     try:
-        _HASHER.verify(row.hash if row is not None else _decoy(), text)
+        _HASHER.verify(row.hash if row is not None else _decoy(), given)
     except (VerifyMismatchError, InvalidHashError):
         return False
     if row is None:
         return False
     if _HASHER.check_needs_rehash(row.hash):
-        row.hash = _HASHER.hash(text)
+        row.hash = _HASHER.hash(given)
         db.flush()
     return True
 
@@ -113,6 +113,10 @@ def matches(db: Tx, person: Person | None, plain: str) -> bool:
 def normal(plain: str) -> str:
     """The spelling that is hashed: composed (NFC), otherwise as typed."""
     return unicodedata.normalize("NFC", plain)
+
+
+def _bytes(plain: str) -> bytes:
+    return normal(plain).encode("utf-8", "surrogatepass")
 
 
 def is_common(text: str) -> bool:
@@ -139,7 +143,8 @@ def _runs(text: str) -> int:
 
 def _without(text: str, about: tuple[str, ...]) -> str:
     """The text less the words about the person and the product; a short Latin word (under four letters) counts for nothing."""
-    words = {word for line in ("shanhai", "山海", *about) for word in re.findall(r"\w+", unicodedata.normalize("NFC", line).casefold())}
+    lines = [unicodedata.normalize("NFC", line).casefold() for line in ("shanhai", "山海", *about)]
+    words = {word for line in lines for word in (line, re.sub(r"\W", "", line), *re.findall(r"\w+", line))}
     for word in sorted(words, key=len, reverse=True):
         if len(word) >= (4 if word.isascii() else 2):
             text = text.replace(word, "")

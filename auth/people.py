@@ -144,6 +144,12 @@ def bylines(db: Tx, person_ids: Iterable[UUID]) -> dict[UUID, Byline]:
     return {person.id: Byline(person.id, person.name, person.name_en, person.title, person.organisation_id) for person in db.scalars(query)}
 
 
+def by_login(db: Tx, login: str) -> Person | None:
+    """Whose login this is, in any spelling. For `auth.signin` and the command line."""
+    login = plain_login(login)
+    return db.scalars(select(Person).where(Person.login == login)).first() if LOGIN.fullmatch(login) else None
+
+
 def members(db: Tx, organisation_id: UUID, role: str | None = None) -> list[Person]:
     """The people at work in an organisation (in that role), without the disabled, by login."""
     query = select(Person).join(Membership, Membership.person_id == Person.id)

@@ -59,7 +59,7 @@ class SignedIn:
 def password(db: Tx, *, login: str, password: str, address: str) -> Pending | Refused:
     """The first step. ``address`` is the peer's. Refused ``sign-in-failed`` whatever was wrong. Raises Throttled."""
     network = throttle.network(address)
-    person = db.scalars(select(Person).where(Person.login == people.plain_login(login))).first()
+    person = people.by_login(db, login)
     right = proofs.password(db, person, login, password, network=network)
     if person is None:
         return Refused("sign-in-failed")

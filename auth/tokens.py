@@ -58,8 +58,10 @@ def create(
     person = people.get(db, actor, owner_id)
     scopes = sorted(set(scopes))
     wrong = {}
-    if not name.strip() or len(name) > LONGEST_NAME:
-        wrong["name"] = "text-missing" if not name.strip() else "text-too-long"
+    if not name.strip():
+        wrong["name"] = "text-missing"
+    elif len(name) > LONGEST_NAME or not name.isprintable():
+        wrong["name"] = "text-too-long" if len(name) > LONGEST_NAME else "text-invalid"
     if not scopes or not set(scopes) <= rules.actions_of(people.roles_in(db, owner_id, actor.organisation_id)):
         wrong["scopes"] = "scopes-not-held"
     if not ids.now() < expires_at <= ids.now() + LONGEST_LIFE:

@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,9 +21,9 @@ CASE = ids.new()
 MONTH = dt.timedelta(days=30)
 
 
-def give(db: Tx, cast: Cast, by: Member, **more: object) -> Grant:
+def give(db: Tx, cast: Cast, by: Member, **more: Any) -> Grant:
     """A grant on Aral's case to Taizhou's coordinators unless told otherwise."""
-    asked: dict[str, object] = {
+    asked: dict[str, Any] = {
         "case_id": CASE,
         "organisation_id": cast.aral.id,
         "grantee_organisation_id": cast.taizhou.id,
@@ -30,7 +31,7 @@ def give(db: Tx, cast: Cast, by: Member, **more: object) -> Grant:
         "expires_at": ids.now() + (MONTH if by is cast.surgeon else MONTH - dt.timedelta(hours=1)),
         "reason": "referral",
     } | more
-    return grants.give(db, by.actor, **asked)  # type: ignore[arg-type]
+    return grants.give(db, by.actor, **asked)
 
 
 def sees(db: Tx, member: Member, cast: Cast, action: str = "case:read") -> bool:

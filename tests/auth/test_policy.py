@@ -2,6 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -31,8 +32,8 @@ def outcome(db: Tx, actor: Actor, action: str, organisation_id: UUID, case_id: U
     return "allowed"
 
 
-def let_in(db: Tx, cast: Cast, case_id: UUID, **more: object) -> Grant:
-    given = {"role": "expert", "person_id": cast.expert.id, "sees_identity": False} | more
+def let_in(db: Tx, cast: Cast, case_id: UUID, **more: Any) -> Grant:
+    asked: dict[str, Any] = {"role": "expert", "person_id": cast.expert.id, "sees_identity": False} | more
     return grants.give(
         db,
         cast.surgeon.actor,
@@ -41,7 +42,7 @@ def let_in(db: Tx, cast: Cast, case_id: UUID, **more: object) -> Grant:
         grantee_organisation_id=cast.taizhou.id,
         expires_at=ids.now() + dt.timedelta(days=30),
         reason="asked",
-        **given,  # type: ignore[arg-type]
+        **asked,
     )
 
 

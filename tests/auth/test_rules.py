@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import timeit
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -80,7 +81,7 @@ def said() -> set[tuple[str, str, str]]:
     return cells
 
 
-def actor(role: str, **more: object) -> Actor:
+def actor(role: str, **more: Any) -> Actor:
     if role == "system":
         return Actor.system(HERE)
     return dataclasses.replace(Actor(person_id=ME, organisation_id=HERE, roles=frozenset({role})), **more)
@@ -126,7 +127,7 @@ def test_cell(role: str, relation: str, action: str) -> None:
     ],
     ids=str,
 )
-def test_a_grant_that_is_off_in_one_thing_gives_nothing(change: dict[str, object]) -> None:
+def test_a_grant_that_is_off_in_one_thing_gives_nothing(change: dict[str, Any]) -> None:
     grant = Held("expert")
     assert rules.decide(actor("expert"), "opinion:write", organisation_id=THERE, case_id=CASE, grants=[grant])
     off = dataclasses.replace(grant, **change)
