@@ -47,15 +47,21 @@ def tell(database: Database, pool: Pool, stories: Iterable[Story], say: Say) -> 
     while waiting:
         moment, order, story = waiting.pop(waiting.index(min(waiting, key=lambda step: step[:2])))
         with ids.told(moment):
-            try:
-                with database.begin() as db:
-                    wanted = story.send(db)
-                while isinstance(wanted, Files):
-                    say(f"  {wanted.case.number}: {len(wanted.files)} pictures")
-                    wanted = story.send([_file(database, pool, wanted, name, make()) for name, make in wanted.files])
-            except StopIteration:
-                continue
-        waiting.append((made - _span(wanted), order, story))
+            with database.begin() as db:
+                wanted = _next(story, db)
+            while isinstance(wanted, Files):
+                say(f"  {wanted.case.number}: {len(wanted.files)} pictures")
+                wanted = _next(story, [_file(database, pool, wanted, name, make()) for name, make in wanted.files])
+        if wanted is not None:
+            waiting.append((made - _span(wanted), order, story))
+
+
+def _next(story: Story, given: object) -> dt.timedelta | Files | None:
+    """The next wish of a story, None at its end: inside a transaction the end must not look like a failure."""
+    try:
+        return story.send(given)
+    except StopIteration:
+        return None
 
 
 def _span(wanted: dt.timedelta | Files) -> dt.timedelta:
