@@ -190,7 +190,7 @@ def _open_tibia(cast: Cast) -> Story:
         note="摩托车侧翻，左小腿中段开放伤，骨外露约 4 cm，足背动脉可触及，足趾活动存在。Bone exposed about 4 cm; dorsalis pedis palpable.",
     )  # fmt: skip
     yield Files(cast["ma"], case, (("IMG_3310.jpg", lambda: photos.limb_photo(seed=31)),))
-    db = yield ago(minutes=25)
+    db = yield ago(minutes=6)
     _refer(
         db,
         cast,
