@@ -351,7 +351,7 @@ def _child_tip(cast: Cast) -> Story:
     """The question was declined for want of pictures; it is the surgeon's turn again."""
     born, cut = dt.date(2018, 5, 9), Cut("little-distal", 0.5, 0.0)
     hand = Hand(side="right", cuts=(cut,), seed=71)
-    db = yield ago(hours=26)
+    db = yield ago(hours=2)
     case = _open(db, cast, "amputation", "方小海", "male", born, "S26-1133")
     _severed(
         db,
@@ -366,11 +366,11 @@ def _child_tip(cast: Cast) -> Story:
         storage="moist_gauze",
     )
     yield Files(cast["lin"], case, (("IMG_2011.jpg", lambda: photos.hand_photo(hand)),))
-    db = yield ago(hours=25)
+    db = yield ago(hours=1, minutes=30)
     referral = _refer(db, cast, case, "患儿右小指末节离断，再植还是原位缝合？Replant the tip or composite graft?")
-    db = yield ago(hours=24, minutes=50)
+    db = yield ago(hours=1, minutes=24)
     referrals.allocate(db, cast["luo"], referral.id, expert_id=_id(cast["gu"]))
-    db = yield ago(hours=24, minutes=44)
+    db = yield ago(hours=1, minutes=18)
     referrals.decline(
         db,
         cast["gu"],
