@@ -94,7 +94,7 @@ def assign(db: Tx, actor: Actor, person_id: UUID, plain: str) -> None:
 
 def matches(db: Tx, person: Person | None, plain: str) -> bool:
     """Whether this is the person's password; takes as long when there is no such person or no password."""
-    row = db.get(Password, person.id) if person is not None else None
+    row = db.get(Password, person.id if person is not None else UUID(int=0))
     given = _bytes(plain)
     if len(normal(plain)) > LONGEST:
         given, row = b"", None

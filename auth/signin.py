@@ -1,7 +1,7 @@
 """Sign-in, in two steps: the password gives a short-lived secret, that and a code give a session.
 
 Unknown login, wrong password, disabled person and person without a second factor look alike: one code, one
-amount of work. Nothing of an earlier session survives: its cookie, shown at sign-in, ends it, and the new
+amount of work. (So a refused password is written into the log by a job, which an unknown login asks for too.) Nothing of an earlier session survives: its cookie, shown at sign-in, ends it, and the new
 secret is minted at the end. Failures are values (`proofs.Refused`), so that the tries and the audit events
 are committed; only the throttle raises.
 """
@@ -15,13 +15,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import factors, passwords, people, proofs, secret, sessions, throttle
 from auth.people import Person
-from auth.proofs import Refused
+from auth.proofs import NOBODY, Refused
 from auth.sessions import Limits
-from core import audit, ids
+from core import audit, ids, jobs
 from core.actor import Actor
-from core.db import Tx
+from core.db import Database, Tx
+from core.jobs import Job
 from core.tables import Base, IdColumn
 
+REFUSED = "sign-in:refused"
 PENDING = dt.timedelta(minutes=5)
 TRIES = 5
 
@@ -61,10 +63,9 @@ def password(db: Tx, *, login: str, password: str, address: str) -> Pending | Re
     network = throttle.network(address)
     person = people.by_login(db, login)
     right = proofs.password(db, person, login, password, network=network)
-    if person is None:
-        return Refused("sign-in-failed")
-    if not right or person.disabled_at is not None or factors.in_use(db, person.id) is None:
-        _refused(db, person, "password", network)
+    if person is None or not right or person.disabled_at is not None or factors.in_use(db, person.id) is None:
+        payload = {"person_id": str(person.id if person is not None else NOBODY), "network": network}
+        jobs.enqueue(db, REFUSED, payload, organisation_id=person.organisation_id if person is not None else NOBODY)
         return Refused("sign-in-failed")
     now, plain = ids.now(), secret.mint()
     db.add(SignIn(digest=secret.digest(plain), person_id=person.id, started_at=now, expires_at=now + PENDING))
@@ -98,6 +99,14 @@ def code(
         sessions.end_presented(db, presented)
     actor, cookie = sessions.start(db, person, organisation_id=next(iter(workplaces)), network=network, agent=agent, limits=limits)
     return SignedIn(actor, cookie)
+
+
+def log_refusal(database: Database, job: Job) -> None:
+    """The job of a refused password: an event for the person's hospital, nothing for nobody."""
+    with database.begin() as db:
+        person = db.get(Person, UUID(str(job.payload["person_id"])))
+        if person is not None:
+            _refused(db, person, "password", str(job.payload["network"]))
 
 
 def sweep(db: Tx) -> int:

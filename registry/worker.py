@@ -6,6 +6,7 @@ the same work from the same rows.
 
 from pathlib import Path
 
+from auth import signin, throttle
 from core import checkpoints
 from core.db import Database
 from core.jobs import Handler, Worker
@@ -14,6 +15,7 @@ from imaging.sandbox import Pool
 from registry import board, consents, matching, patients, referrals
 
 CHECKPOINT_SECONDS = 5.0
+SWEEP_SECONDS = 600.0
 
 
 def handlers(pool: Pool) -> dict[str, Handler]:
@@ -23,6 +25,7 @@ def handlers(pool: Pool) -> dict[str, Handler]:
         referrals.OVERDUE: referrals.overdue,
         consents.WITHDRAWN: referrals.consent_withdrawn,
         patients.AMENDED: board.person_changed,
+        signin.REFUSED: signin.log_refusal,
         **intake.handlers(pool, expected=matching.expected),
         **previews.handlers(pool),
     }
@@ -34,4 +37,11 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
     def push(_: Database) -> object:
         return checkpoints.push_grown(database, checkpoint_dir)
 
-    return Worker(database, handlers(pool), periodic=[(CHECKPOINT_SECONDS, push)])
+    return Worker(database, handlers(pool), periodic=[(CHECKPOINT_SECONDS, push), (SWEEP_SECONDS, sweep)])
+
+
+def sweep(database: Database) -> None:
+    """Forget what has run its time: full throttle buckets and sign-ins that came to nothing."""
+    with database.begin() as db:
+        throttle.sweep(db)
+        signin.sweep(db)

@@ -15,7 +15,7 @@ from auth.proofs import Refused
 from auth.sessions import Limits
 from auth.signin import Pending, SignedIn, SignIn
 from auth.throttle import Bucket
-from core import audit, ids
+from core import audit, ids, jobs
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Throttled
@@ -106,7 +106,10 @@ def test_an_unknown_login_takes_as_long_as_a_wrong_password(database: Database, 
 
 
 def test_a_refusal_is_logged_by_the_persons_hospital(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
-    assert guess(database, cast.expert.login, ELSEWHERE) == "sign-in-failed"
+    for login in ("nobody", cast.expert.login):
+        assert guess(database, login, ELSEWHERE) == "sign-in-failed"
+        assert jobs.run_once(database, {signin.REFUSED: signin.log_refusal})
+    assert not jobs.run_once(database, {signin.REFUSED: signin.log_refusal})
     with database.begin() as db:
         pending = first(db, cast.expert)
     with database.begin() as db:
