@@ -6,7 +6,7 @@ number, never by surname alone; search by part, pinyin or initials decrypts insi
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from registry.identities import Identity
 _ = (organisations, people)  # their tables are named by foreign keys
 
 SEARCH_LIMIT = 20
+BATCH = 200
 AMENDED = "patient:amended"
 """The job by which cases learn of an amended identity: ``board.person_changed``."""
 
@@ -225,8 +226,7 @@ def search(db: Tx, actor: Actor, text: str, *, limit: int = SEARCH_LIMIT) -> lis
     if not wanted or (wanted.isascii() and len(wanted) < 2):
         return []
     found: list[Found] = []
-    rows = select(Patient).where(Patient.organisation_id == actor.organisation_id).order_by(Patient.id.desc())
-    for row in db.scalars(rows.execution_options(yield_per=200)):
+    for row in _by_batches(db, actor.organisation_id):
         who = unsealed(db, row)
         if names.matches(text, who.name, who.numbers):
             found.append(Found(row.id, who, "search"))
@@ -319,6 +319,15 @@ def _by_index(db: Tx, organisation_id: UUID, kind: str, values: Iterable[str]) -
 
 def _rows(db: Tx, patient_ids: Iterable[UUID]) -> list[Patient]:
     return list(db.scalars(select(Patient).where(Patient.id.in_(list(patient_ids))).order_by(Patient.id)))
+
+
+def _by_batches(db: Tx, organisation_id: UUID) -> Iterator[Patient]:
+    """Every patient of a hospital, newest first, without holding a cursor open while keys are fetched."""
+    rows = select(Patient).where(Patient.organisation_id == organisation_id).order_by(Patient.id.desc()).limit(BATCH)
+    batch = list(db.scalars(rows))
+    while batch:
+        yield from batch
+        batch = list(db.scalars(rows.where(Patient.id < batch[-1].id)))
 
 
 WHY = {

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from core import ids
+from core import ids, jobs
 from core.actor import Actor
 from core.db import Database, Tx
 from registry import cases, consents, entries, opinions, patients, referrals
@@ -58,7 +58,8 @@ class World:
     def patient(self, db: Tx, name: str = "张卫国", born: dt.date = dt.date(1988, 3, 5)) -> Patient:
         """A patient of Aral."""
         number = f"A{next(self.numbers):06d}"
-        return patients.create(db, self.cast.surgeon.actor, name=name, sex="male", birth_date=born, record_number=number)
+        who = {"name": name, "sex": "male", "birth_date": born, "record_number": number}
+        return patients.create(db, self.cast.surgeon.actor, **who, despite_duplicates=True)  # type: ignore[arg-type]
 
     def case(self, db: Tx, *, kind: str = "amputation", consent: bool = True, patient_id: UUID | None = None) -> Case:
         """A case of Aral, opened by the surgeon, with its consents."""
@@ -109,3 +110,9 @@ def world(database: Database, cast: Cast) -> World:
 
 
 Step = Callable[[], object]
+
+
+def run_jobs(database: Database, handlers: dict[str, jobs.Handler]) -> None:
+    """Do every job that is due."""
+    while jobs.run_once(database, handlers):
+        pass

@@ -18,7 +18,8 @@ HOUR = dt.timedelta(hours=1)
 ZONES = ["Asia/Shanghai", "Asia/Urumqi", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"]
 STORAGES = sorted(valuesets.value_set("storage").codes)
 
-instants = st.datetimes(dt.datetime(2020, 1, 1), dt.datetime(2030, 1, 1)).map(lambda moment: moment.replace(tzinfo=dt.UTC))
+_SPAN = [dt.datetime.fromisoformat(day) for day in ("2020-01-01", "2030-01-01")]
+instants = st.datetimes(*_SPAN).map(lambda moment: moment.replace(tzinfo=dt.UTC))
 spans = st.timedeltas(dt.timedelta(), dt.timedelta(days=3))
 
 
@@ -108,7 +109,12 @@ def test_an_injury_in_the_future_is_named_and_shows_zero() -> None:
 def test_a_part_with_muscle_has_the_marks_of_a_limb() -> None:
     assert [(mark.kind, mark.hours) for mark in clocks.marks(limb=True)] == [("warm", 4), ("warm", 6), ("cold", 12)]
     assert [(mark.kind, mark.hours) for mark in clocks.marks(limb=False)] == [("warm", 6), ("warm", 12), ("cold", 24)]
-    for part, level, muscle in (("index", "digit", False), ("index", "transmetacarpal", True), ("hand", "wrist", True), ("toe", "toe", False)):
+    for part, level, muscle in (
+        ("index", "digit", False),
+        ("index", "transmetacarpal", True),
+        ("hand", "wrist", True),
+        ("toe", "toe", False),
+    ):
         assert Amputation(part=part, side="left", level=level).has_muscle is muscle
 
 
@@ -120,7 +126,9 @@ def test_every_mark_names_its_source_in_both_languages_and_raises_never_to_routi
 
 
 @given(injured=instants, warm=spans, cold=spans, later=spans, limb=st.booleans())
-def test_warm_and_cold_are_never_combined(injured: dt.datetime, warm: dt.timedelta, cold: dt.timedelta, later: dt.timedelta, limb: bool) -> None:
+def test_warm_and_cold_are_never_combined(
+    injured: dt.datetime, warm: dt.timedelta, cold: dt.timedelta, later: dt.timedelta, limb: bool
+) -> None:
     cooled = injured + warm
     reading = clocks.read(unit(injured, storage="sealed_on_ice", cooled=cooled, limb=limb), cooled + cold)
     assert (reading.warm, reading.cold) == (warm, cold)

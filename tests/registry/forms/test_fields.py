@@ -147,7 +147,7 @@ def _raws(model: type[Document]) -> st.SearchStrategy[dict[str, str | list[str]]
     """Forms that may be typed: any subset of fields, each with something that its widget can produce."""
     made: dict[str, st.SearchStrategy[object]] = {}
     words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=40)
-    past = st.datetimes(dt.datetime(2020, 1, 1), dt.datetime(2026, 11, 19))
+    past = st.datetimes(dt.datetime.fromisoformat("2020-01-01"), dt.datetime.fromisoformat("2026-11-19"))
     for name, note in model.declared().items():
         codes = [option.code for option in note.options]
         match note.widget:
@@ -187,7 +187,7 @@ def test_a_document_typed_again_is_the_same_document(model: type[Document]) -> N
 
 
 @given(
-    wall=st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2035, 1, 1)),
+    wall=st.datetimes(dt.datetime.fromisoformat("2000-01-01"), dt.datetime.fromisoformat("2035-01-01")),
     zone=st.sampled_from(["Asia/Shanghai", "Asia/Urumqi", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]),
 )
 def test_the_wall_clock_comes_back_from_its_instant(wall: dt.datetime, zone: str) -> None:
