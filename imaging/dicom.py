@@ -5,6 +5,8 @@ the data set as DICOM JSON (PS3.18 Annex F) with large binary values as ranges o
 study and its series, the frame index, and a short summary for the tables.
 """
 
+import codecs
+import re
 import warnings
 from base64 import b64encode
 from collections.abc import Callable
@@ -33,11 +35,15 @@ LARGEST_IMAGE = 1 << 28
 """Rows × columns; the longest composed radiographs have an eighth of it."""
 FRAMES_LIMIT = 1_000_000
 
+UNREADABLE = "?"
+"""What stands for a value that is there and cannot be read: it agrees with nobody, so that the file is held."""
 DIRECTORY_RECORDS = 0x0004_1220
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _STREAMS = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 _STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ", b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
 """How a frame's bitstream begins: JPEG and JPEG-LS, JPEG 2000, JP2, JPEG XL."""
+_ESCAPE = re.compile(r"\x1b[\x20-\x2f]+[\x30-\x7e]")
+"""ISO 2022 shifts, which pydicom leaves in the text it has decoded from GB 2312."""
 _KINDS = {"CR": "radiograph", "DX": "radiograph", "RG": "radiograph", "CT": "ct", "XC": "photo"}
 
 _OF_STUDY = (
@@ -72,7 +78,7 @@ def warm() -> None:
     warnings.simplefilter("ignore")
     config.settings.reading_validation_mode = config.IGNORE
     for name in charset.python_encoding.values():
-        b"".decode(name)
+        codecs.lookup(name)
     encapsulate([b"\x00\x00"])
     sample = Dataset()
     sample.SpecificCharacterSet = "GB18030"
@@ -147,9 +153,10 @@ def _only(header: dict[str, Any], wanted: Callable[[str], bool]) -> dict[str, An
 
 def _dumps(document: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)
+        found = orjson.dumps(document)
     except TypeError:  # a lone surrogate, or a number no JSON reader would take
         return orjson.dumps(_cleaned(document))
+    return orjson.dumps(_cleaned(document)) if b"\\u001b" in found else found
 
 
 def _cleaned(value: Any) -> Any:
@@ -159,7 +166,9 @@ def _cleaned(value: Any) -> Any:
         return [_cleaned(each) for each in value]
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
         return None
-    return value if value is None or isinstance(value, int | float) else str(value).encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, int | float):
+        return value
+    return _ESCAPE.sub("", str(value)).encode("utf-8", "replace").decode()
 
 
 # -- the summary ----------------------------------------------------------------------------------------
@@ -195,24 +204,24 @@ def _summary(layout: Layout, dataset: Dataset, index: FrameIndex) -> dict[str, A
 
 
 def _value(dataset: Dataset, keyword: str) -> Any:
+    """The value of an element; None when there is none, ``UNREADABLE`` when it cannot be read."""
     try:
         return dataset.get(keyword)
     except (RecursionError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 - as above
-        return None
+        return UNREADABLE
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
     value = _value(dataset, keyword)
-    return str(value).strip("\x00 ") if value is not None else ""
+    return _ESCAPE.sub("", str(value)).strip("\x00 ") if value is not None else ""
 
 
 def _names(dataset: Dataset) -> list[str]:
     value = _value(dataset, "PatientName")
-    if not isinstance(value, PersonName):
-        return []
-    return [text for text in (str(group).strip() for group in value.components) if text.strip("^")]
+    groups = value.components if isinstance(value, PersonName) else [] if value is None else [value]
+    return [text for text in (_ESCAPE.sub("", str(group)).strip() for group in groups) if text.strip("^")][:3]
 
 
 def _whole(dataset: Dataset, keyword: str) -> int | None:

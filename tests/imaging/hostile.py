@@ -49,13 +49,13 @@ def trip(source: Source) -> Reply:
 
 
 @task(seconds=1)
-def hang(source: Source) -> Reply:
+def hang(source: Source, *_: object) -> Reply:
     while True:
         time.sleep(0.01)
 
 
 @task(seconds=10)
-def die(source: Source) -> Reply:
+def die(source: Source, *_: object) -> Reply:
     ctypes.string_at(0)
     return None, []
 
