@@ -12,6 +12,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -191,8 +192,8 @@ def test_templates_hold_no_words() -> None:
     """Every word a person reads comes from the catalogue: no Chinese in a template, no text between tags."""
     jinja = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
     markup = re.compile(r"<!--.*?-->|<[^>]*>|[\w-]+=\"[^\"]*\"", re.DOTALL)
-    # the languages are named in themselves, whichever is chosen
-    own = {"中文", "English"}
+    # languages are named in themselves, whichever is chosen; SHA-256 has no other name
+    own = {"中文", "English", "SHA"}
     found = []
     for name in templates():
         text = jinja.sub("", (HERE / name).read_text(encoding="utf-8"))
@@ -283,24 +284,25 @@ def test_every_dependency_is_explained() -> None:
     assert documented("npm") == wanted | vendored
 
 
-def test_every_import_is_a_dependency_of_ours() -> None:
+@pytest.mark.parametrize(("roots", "groups"), [(PACKAGES, ()), (("tests", "bench", "migrations"), ("test",))], ids=["product", "tests"])
+def test_every_import_is_a_dependency_of_ours(roots: tuple[str, ...], groups: tuple[str, ...]) -> None:
     """What is imported by name is named in pyproject.toml, not only brought along by something else."""
-    from importlib.metadata import packages_distributions
-
-    canonical = {re.sub(r"[-_.]+", "-", name).lower() for name in names(project()["project"]["dependencies"])}  # type: ignore[index]
+    description = project()
+    allowed = names(description["project"]["dependencies"])  # type: ignore[index]
+    for group in groups:
+        allowed |= names(description["dependency-groups"][group])  # type: ignore[index]
+    canonical = {re.sub(r"[-_.]+", "-", name).lower() for name in allowed}
     brought = packages_distributions()
-    found = set()
-    for name in modules():
+    own = {*sys.stdlib_module_names, *PACKAGES, "tests"}
+    lost = set()
+    for name in modules(*roots):
         for node in ast.walk(tree(name)):
-            roots = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            roots += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
-            for root in {whole.partition(".")[0] for whole in roots}:
-                if root in sys.stdlib_module_names or root in PACKAGES:
-                    continue
-                distributions = {re.sub(r"[-_.]+", "-", found).lower() for found in brought.get(root, [root])}
-                if not distributions & canonical:
-                    found.add(f"{name}: {root}")
-    assert sorted(found) == []
+            whole = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            whole += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            for root in {module.partition(".")[0] for module in whole} - own:
+                if not {re.sub(r"[-_.]+", "-", found).lower() for found in brought.get(root, [root])} & canonical:
+                    lost.add(f"{name}: {root}")
+    assert sorted(lost) == []
 
 
 def test_the_documents_list_every_setting() -> None:
