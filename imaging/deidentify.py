@@ -20,7 +20,7 @@ DEPTH = 8
 OLDEST = 90
 """Years from which on an age identifies (PS3.15 E.3.6, after 45 CFR 164.514)."""
 
-_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+_UID = re.compile(r"\d+(\.\d+)*")
 _DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _AGE = re.compile(r"\d{3}[DWMY]")
 _TAG = re.compile(r"[0-9A-F]{8}")
