@@ -277,6 +277,19 @@ def manageable(db: Tx, actor: Actor, person_id: UUID, *, at_home: bool = False) 
     return person
 
 
+def set_time_zone(db: Tx, actor: Actor, time_zone: str) -> Person:
+    """Choose the zone the actor's times are shown in. Raises Invalid."""
+    if actor.person_id is None:
+        raise Denied("not-allowed")
+    if time_zone not in ZONES:
+        raise Invalid(fields={"time_zone": "time-zone-unknown"})
+    person = db.get_one(Person, actor.person_id)
+    person.time_zone = time_zone
+    db.flush()
+    _record(db, actor, "person:set-time-zone", person)
+    return person
+
+
 def _check(person: Person, texts: dict[str, str], roles: list[str]) -> None:
     wrong = {key: "text-too-long" for key, value in texts.items() if len(value) > LONGEST_NAME}
     wrong |= {key: "text-invalid" for key, value in texts.items() if any(unicodedata.category(c) in {"Cc", "Cs"} for c in value)}
