@@ -22,7 +22,17 @@ from registry.web.edge import Gate
 from registry.web.rooms import ROOMS
 from registry.web.wall import Metrics, Wall
 
-PIXELS = ("application/dicom", "application/octet-stream", "multipart/*", "image/jls", "image/jp2", "image/jphc", "image/x-*", "application/wasm")
+# Pixels are dense already: compressing them again costs ten times what it saves.
+PIXELS = (
+    "application/dicom",
+    "application/octet-stream",
+    "application/wasm",
+    "multipart/*",
+    "image/jls",
+    "image/jp2",
+    "image/jphc",
+    "image/x-*",
+)
 
 
 def open_database(settings: Settings) -> Database:
@@ -30,31 +40,27 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.database, Keyring(open_provider(settings.keyring)), open_store(settings.store))
 
 
-def limits_of(settings: Settings) -> Limits:
-    """How long a session lasts."""
-    return Limits(idle=dt.timedelta(minutes=settings.session_idle_minutes), absolute=dt.timedelta(hours=settings.session_absolute_hours))
-
-
 def create_app(settings: Settings, database: Database | None = None, pool: Pool | None = None) -> FastAPI:
-    """The application over ``database`` and the sandbox ``pool``; what is not given is made from the settings, and closed again."""
-    given_database, given_pool = database, pool
-    database = database or open_database(settings)
-    pool = pool or Pool(settings.sandbox_workers)
+    """The application over ``database`` and ``pool``, or over what the settings name; what it opens it closes."""
+    base = database or open_database(settings)
+    workers = pool or Pool(settings.sandbox_workers)
     metrics = Metrics()
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
-        if given_pool is None:
-            pool.close()
-        if given_database is None:
-            database.close()
+        if pool is None:
+            workers.close()
+        if database is None:
+            base.close()
 
     app = FastAPI(title="Shanhai", version="1", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, lifespan=life)
-    app.state.pool = pool
-    app.state.database, app.state.limits = database, limits_of(settings)
-    app.state.base_url, app.state.upload_limit = settings.base_url, settings.upload_limit_bytes
-    app.state.gate, app.state.metrics = Gate.of(database), metrics
+    app.state.database, app.state.pool, app.state.gate, app.state.metrics = base, workers, Gate.of(base), metrics
+    app.state.base_url, app.state.checkpoints = settings.base_url, settings.checkpoints
+    app.state.upload_limit = settings.upload_limit_bytes
+    app.state.limits = Limits(
+        idle=dt.timedelta(minutes=settings.session_idle_minutes), absolute=dt.timedelta(hours=settings.session_absolute_hours)
+    )
     for room in ROOMS:
         app.include_router(room.router)
     app.mount("/static", Assets(), name="static")

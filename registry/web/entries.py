@@ -17,7 +17,7 @@ from core.db import Tx
 from core.errors import NotFound
 from registry import cases, entries
 from registry.cases import Case
-from registry.entries import Draft
+from registry.drafts import Draft
 from registry.forms import fields
 from registry.web import titles
 from registry.web.edge import Db, Me

@@ -51,6 +51,9 @@ def known(request: Request, db: Db, me: Me, form: Sent) -> Response:
 
 
 def _create(db: Tx, me: Actor, form: FormData) -> Case:
+    key = text(form, "client_key", 64) or None
+    if key and (made := cases.by_client_key(db, me, key)):
+        return made
     wrong = {field: "field-required" for field in ("kind", "sex") if not text(form, field)}
     if wrong:
         raise Invalid("form-invalid", fields=wrong | ({} if text(form, "name") else {"name": "field-required"}))
@@ -60,7 +63,7 @@ def _create(db: Tx, me: Actor, form: FormData) -> Case:
         patient_id=_patient(db, me, form),
         kind=text(form, "kind"),
         urgency=text(form, "urgency") or "routine",
-        client_key=text(form, "client_key", 64) or None,
+        client_key=key,
     )
 
 

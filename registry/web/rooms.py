@@ -2,6 +2,40 @@
 
 from types import ModuleType
 
-from registry.web import entries, new_case, sign_in, work
+from registry.web import (
+    account,
+    api,
+    api_consult,
+    audit,
+    case,
+    entries,
+    follow_up,
+    health,
+    inbox,
+    new_case,
+    notices,
+    opinion,
+    pictures,
+    referral,
+    sign_in,
+    work,
+)
 
-ROOMS: tuple[ModuleType, ...] = (sign_in, work, new_case, entries)
+ROOMS: tuple[ModuleType, ...] = (
+    health,
+    sign_in,
+    work,
+    new_case,
+    entries,
+    referral,
+    opinion,
+    follow_up,
+    pictures,
+    audit,
+    case,
+    inbox,
+    notices,
+    account,
+    api,
+    api_consult,
+)

@@ -68,6 +68,19 @@ def of(reading: clocks.Reading, when: Clock) -> UnitClock:
     return UnitClock(name, scales, tuple(notes), sources)
 
 
+def running(reading: clocks.Reading, when: Clock) -> list[dict[str, str | int | bool]]:
+    """The clocks of one unit for the viewer's corner: label, seconds so far, whether they go on."""
+    unit = of(reading, when)
+    return [
+        {
+            "label": f"{translate(when.language, f'clock-{scale.kind}')} · {unit.name}",
+            "seconds": scale.minutes * 60,
+            "running": scale.running,
+        }
+        for scale in unit.scales
+    ]
+
+
 def _scale(kind: str, span: dt.timedelta, reading: clocks.Reading, when: Clock) -> Scale:
     language = when.language
     marks = [mark for mark in reading.marks if mark.kind == kind]

@@ -13,7 +13,7 @@ from registry.consents import Consent
 from registry.decisions import Decided
 from registry.entries import Recorded
 from registry.opinions import Signed
-from registry.referrals import Asked
+from registry.questions import Asked
 from registry.web.gallery import Shot
 from registry.web.moments import Clock
 from registry.web.pages import label

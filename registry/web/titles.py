@@ -7,7 +7,7 @@ the value sets.
 from dataclasses import dataclass
 
 from registry import valuesets
-from registry.cases import Summary
+from registry.summaries import Summary
 from registry.web.pages import label
 from registry.web.translations import translate
 

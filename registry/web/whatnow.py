@@ -14,7 +14,7 @@ from registry.cases import Case
 from registry.decisions import Decided
 from registry.followups import Seen
 from registry.opinions import Signed
-from registry.referrals import Asked, Waiting
+from registry.questions import Asked, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _for_expert(known: Known, me: Actor) -> Now | None:
         return None
     base = f"/cases/{known.case.id}"
     write = Act("now-act-opinion", f"{base}/opinion", main=True)
-    decline = Act("now-act-decline", f"{base}/referrals/{mine.id}")
+    decline = Act("now-act-decline", f"{base}/referrals/{mine.id}#decline")
     if mine.acknowledged_at is None:
         return Now("now-acknowledge", (Act("now-act-acknowledge", f"{base}/referrals/{mine.id}/acknowledge", main=True, post=True), write_plain(write), decline), True, mine.allocated_at)
     return Now("now-opinion", (write, decline), True, mine.acknowledged_at)

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from core.actor import Actor
 from core.db import Tx
 from registry import cases, followups, patients, worklist
-from registry.cases import STATES, URGENCIES, Case, Filter
+from registry.cases import Case, Filter
+from registry.states import CASE_STATES, URGENCIES
 from registry.web import scales, titles
 from registry.web.edge import Db, Me
 from registry.web.forms import Sent, text
@@ -62,11 +63,11 @@ def work(request: Request, db: Db, me: Me) -> Response:
 @router.get("/cases")
 def all_cases(request: Request, db: Db, me: Me, state: str = "", urgency: str = "", after: UUID | None = None) -> Response:
     """Every case this person may read, newest first."""
-    narrow = Filter(states=frozenset({state} & set(STATES)), urgency=urgency if urgency in URGENCIES else None)
+    narrow = Filter(states=frozenset({state} & set(CASE_STATES)), urgency=urgency if urgency in URGENCIES else None)
     listing = cases.list_(db, me, narrow, after=after, limit=30)
     show = _Shower(db, me, language_of(request))
     context: dict[str, Any] = {"state": state, "urgency": urgency, "after": listing.after, "sought": "", "first": after is None}
-    return render(request, "cases.html", items=[show.line(case) for case in listing.cases], states=STATES, **context)
+    return render(request, "cases.html", items=[show.line(case) for case in listing.cases], states=CASE_STATES, **context)
 
 
 @router.post("/cases/search")
@@ -77,7 +78,7 @@ def search(request: Request, db: Db, me: Me, form: Sent) -> Response:
     listed = [case for one in found for case in cases.list_(db, me, Filter(patient_id=one.patient_id)).cases]
     show = _Shower(db, me, language_of(request))
     context: dict[str, Any] = {"state": "", "urgency": "", "after": None, "sought": sought, "first": True}
-    return render(request, "cases.html", items=[show.line(case) for case in listed], states=STATES, **context)
+    return render(request, "cases.html", items=[show.line(case) for case in listed], states=CASE_STATES, **context)
 
 
 @router.get("/follow-ups")

@@ -54,3 +54,4 @@ error-sign-in-failed = The name or the password is not right, or this account ca
 error-code-wrong = This code is not right, or was used before. Wait for the next one.
 error-password-wrong = The password is not right.
 error-sign-in-expired = This took too long, or too many codes were wrong. Please begin again.
+error-audit-one-question = Ask one question at a time: a case, a patient or a person.

@@ -54,3 +54,4 @@ error-sign-in-failed = 登录名或密码不正确，或该账号不能登录。
 error-code-wrong = 验证码不正确或已使用过，请等待下一个。
 error-password-wrong = 密码不正确。
 error-sign-in-expired = 已超时或验证码多次错误，请重新开始。
+error-audit-one-question = 请一次只问一个：病例、患者或人员。

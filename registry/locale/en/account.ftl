@@ -1,0 +1,45 @@
+notices-title = Notices
+notices-read-all = Mark all as read
+notices-empty = No notices
+notices-empty-how = When somebody asks you, answers you or waits for you, it stands here.
+account-name = Name
+account-roles = Works as
+account-place = Hospital
+account-change = Change
+account-language = Language and time
+account-zone = Times are shown in
+account-sessions = Where you are signed in
+account-agent-unknown = Unknown browser
+account-since = since { $at }
+account-seen = last used { $at }
+account-here = this one
+account-end = End
+account-end-others = Sign out everywhere else
+account-password-current = Current password
+account-password-new = New password
+account-password-help = At least eight letters or signs; a sentence is good. Every other session ends.
+account-password-go = Change the password
+account-tokens = Tokens for programs
+account-tokens-help = A token lets a program act for you, within the scopes you choose. It can sign nothing.
+account-token-made = Here is the token
+account-token-once = It is shown this once. Keep it like a password.
+account-token-scopes = { $count ->
+    [one] 1 scope
+   *[other] { $count } scopes
+}
+account-token-revoked = ended
+account-token-expired = expired
+account-token-until = until { $at }
+account-token-new = Make a token
+account-token-name = What it is for
+account-token-days = Days it lasts
+account-token-scope = Scopes
+account-token-go = Make the token
+role-surgeon = surgeon
+role-nurse = nurse
+role-expert = expert
+role-coordinator = coordinator
+role-administrator = administrator
+role-auditor = auditor
+role-operator = operator
+role-learner = learner

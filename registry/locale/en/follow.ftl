@@ -1,0 +1,9 @@
+follow-treated-on = Day of treatment
+follow-treated-on-help = Operation or other definitive treatment. The visits are planned from this day.
+follow-plan-go = Plan the visits
+follow-which = Which visit
+follow-pictures-help = Choose those taken at this visit.
+follow-more = Measured motion
+follow-go = Enter the visit
+follow-all = All visits
+follow-replan = Plan again from another day

@@ -1,0 +1,9 @@
+follow-treated-on = 治疗日期
+follow-treated-on-help = 手术或其他确定性治疗的日期，随访按此日期安排。
+follow-plan-go = 制定随访计划
+follow-which = 哪一次随访
+follow-pictures-help = 请选择本次随访拍摄的照片。
+follow-more = 测量活动度
+follow-go = 记入随访
+follow-all = 全部随访
+follow-replan = 按其他日期重新计划

@@ -1,0 +1,169 @@
+"""The case page: the banner that stays, what now, one column of time, the pictures, and what was said.
+
+A case is put together here from the reads of its nouns, each of which checks and records the access. What
+a reader may not see (opinions for a nurse, say) is left out, not shown greyed.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from auth import policy
+from core import ids
+from core.actor import Actor
+from core.db import Tx
+from imaging import annotations
+from registry import board, cases, consents, decisions, entries, followups, messages, notices, opinions, questions, referrals
+from registry.cases import Case
+from registry.forms import fields
+from registry.web import gallery, scales, timeline, titles, whatnow
+from registry.web.edge import Db, Me
+from registry.web.forms import Sent, attempt, text
+from registry.web.moments import Clock
+from registry.web.pages import render, see
+from registry.web.translations import language_of
+from registry.web.who import Names
+
+router = APIRouter(include_in_schema=False)
+ASKED = (
+    "case:write case:refer case:close consent:write image:read image:upload annotation:read message:read message:write opinion:read"
+    " opinion:write decision:write followup:write referral:allocate referral:answer referral:withdraw patient:identify audit:read"
+).split()
+
+
+def rights(db: Tx, me: Actor, case: Case) -> frozenset[str]:
+    """What this reader may do to this case: to offer it, and to leave out what they may not read."""
+    where = {"organisation_id": case.organisation_id, "case_id": case.id}
+    return frozenset(action for action in ASKED if policy.allowed(db, me, action, **where))
+
+
+def banner(request: Request, db: Tx, me: Actor, case: Case, may_do: frozenset[str] | None = None) -> dict[str, Any]:
+    """What stands at the head of every page of a case. Identity is shown in the patient's own hospital alone."""
+    may_do = rights(db, me, case) if may_do is None else may_do
+    language = language_of(request)
+    own = case.organisation_id == me.organisation_id
+    who = cases.identity(db, me, case.id) if own and "patient:identify" in may_do else None
+    names = Names(db, language)
+    return {
+        "case": case,
+        "title": titles.of(case.summary, language),
+        "own": own,
+        "identity": who,
+        "names": names,
+        "hospital": names.hospital(case.organisation_id),
+        "may_do": may_do,
+    }
+
+
+@router.get("/cases/{case_id}")
+def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
+    """The page of a case."""
+    case = cases.get(db, me, case_id)
+    may_do = rights(db, me, case)
+    context = banner(request, db, me, case, may_do)
+    when, names = Clock(language_of(request), me.time_zone), context["names"]
+    readings = board.readings(db, case)
+    recorded = entries.for_case(db, me, case_id)
+    asked = referrals.for_case(db, me, case_id)
+    signed = opinions.for_case(db, me, case_id) if "opinion:read" in may_do else []
+    decided = decisions.for_case(db, me, case_id)
+    seen = followups.for_case(db, me, case_id)
+    standing = consents.standing(db, me, case_id)
+    marks = annotations.counts(db, me, case.id, case.organisation_id) if "annotation:read" in may_do else {}
+    shots = gallery.of(db, me, case, when, marks) if "image:read" in may_do else []
+    waiting = {a.referral.id: w for a in asked if (w := questions.waiting_for(db, a.referral)) is not None}
+    known = whatnow.Known(case, [r.entry.type for r in recorded], asked, signed, decided, seen, waiting, may_do)
+    teller = timeline.Teller(when, names)
+    told = [
+        *teller.opened(case.created_at, case.created_by),
+        *teller.clocks(readings),
+        *teller.entries(recorded),
+        *teller.pictures(shots),
+        *teller.referrals(asked),
+        *teller.opinions(signed),
+        *teller.decisions(decided),
+        *teller.consents(standing.values()),
+    ]
+    injured = next((reading.unit.injured_at for reading in readings if reading.unit.injured_at), None)
+    notices.read(db, me, case_id=case_id)
+    context |= {
+        "now": whatnow.of(known, me),
+        "clocks": [scales.of(reading, when) for reading in readings],
+        "days": timeline.by_day(told, when),
+        "pictures": gallery.by_day(shots, injured, when),
+        "shots": shots,
+        "asked": asked,
+        "waiting": waiting,
+        "signed": signed,
+        "decided": {item.decision.opinion_id: item for item in decided},
+        "seen": seen,
+        "standing": standing,
+        "recorded": [(item, fields.view(item.document)) for item in recorded],
+        "posts": messages.thread(db, me, case_id) if "message:read" in may_do else [],
+        "client_key": str(ids.new()),
+        "answered_in": _answered_in(asked),
+    }
+    return render(request, "case/show.html", **context)
+
+
+@router.post("/cases/{case_id}/messages")
+def say(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
+    """Say something in the discussion. Words that were refused stand in the box again."""
+    said = text(form, "text")
+    with attempt(db) as tried:
+        messages.post(db, me, case_id=case_id, text=said, client_key=text(form, "client_key", 64) or None)
+    if tried and not request.headers.get("hx-request"):
+        return see(f"/cases/{case_id}#discussion")
+    case = cases.get(db, me, case_id)
+    context: dict[str, Any] = {
+        **banner(request, db, me, case),
+        "posts": messages.thread(db, me, case_id),
+        "tried": tried,
+        "said": "" if tried else said,
+        "client_key": str(ids.new()),
+    }
+    page = "case/thread.html" if request.headers.get("hx-request") else "case/discussion.html"
+    return render(request, page, status=200 if tried else 422, **context)
+
+
+@router.post("/cases/{case_id}/identity")
+def identify(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
+    """Show who the patient is, where the referral allows it: an act of its own, recorded each time."""
+    case = cases.get(db, me, case_id)
+    context = banner(request, db, me, case)
+    return render(request, "case/identity.html", **(context | {"identity": cases.identity(db, me, case_id)}))
+
+
+@router.get("/cases/{case_id}/record")
+def record(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
+    """The whole record with every version of every entry, to read and to print."""
+    case = cases.get(db, me, case_id)
+    found = entries.for_case(db, me, case_id, history=True)
+    shown = [(item, fields.view(item.document, all_fields=True)) for item in found]
+    return render(request, "case/record.html", recorded=shown, **banner(request, db, me, case))
+
+
+@router.get("/cases/{case_id}/close")
+def ask_close(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
+    """Ask before a case is closed for good."""
+    return render(request, "case/close.html", tried=None, **banner(request, db, me, cases.get(db, me, case_id)))
+
+
+@router.post("/cases/{case_id}/close")
+def close(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
+    """Close a case for good."""
+    with attempt(db) as tried:
+        cases.close(db, me, case_id)
+    if tried:
+        return see(f"/cases/{case_id}")
+    return render(request, "case/close.html", status=409, tried=tried, **banner(request, db, me, cases.get(db, me, case_id)))
+
+
+def _answered_in(asked: list[questions.Asked]) -> float | None:
+    """Minutes from the question to its answer, of the first that was answered."""
+    for item in asked:
+        if item.referral.answered_at is not None:
+            return (item.referral.answered_at - item.referral.requested_at).total_seconds() / 60
+    return None

@@ -1,0 +1,157 @@
+"""Writing, signing and checking an opinion, and the local decision on it.
+
+The pictures with their marks stay beside the words. Signing is one act: the words as they stand in the
+form, a code of the moment, and the button that says what it means.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
+from starlette.responses import JSONResponse, Response
+
+from auth import stepup
+from auth.proofs import Refused
+from core import ids
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Invalid, NotFound
+from imaging import annotations
+from registry import board, cases, decisions, entries, opinions, referrals
+from registry.cases import Case
+from registry.drafts import Draft
+from registry.forms import fields
+from registry.forms.opinion import AddendumText, OpinionText
+from registry.opinions import Signed
+from registry.web import gallery, scales
+from registry.web.case import banner
+from registry.web.edge import Db, Me
+from registry.web.forms import Attempt, Sent, attempt, raw, text
+from registry.web.moments import Clock
+from registry.web.pages import render, see
+from registry.web.problems import wants_problem
+from registry.web.sign_in import with_session
+from registry.web.translations import language_of
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/cases/{case_id}/opinion")
+def ask(request: Request, db: Db, me: Me, case_id: UUID, addendum: UUID | None = None) -> Response:
+    """The form beside the pictures."""
+    draft = opinions.draft(db, me, case_id, addendum_to=addendum)
+    return _page(request, db, me, cases.get(db, me, case_id), draft, Attempt())
+
+
+@router.post("/cases/{case_id}/opinion/draft")
+def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
+    """Keep what was written so far."""
+    version = text(form, "version")
+    about = _about(form)
+    draft = opinions.save(db, me, case_id, _raw(form, about), addendum_to=about, version=int(version) if version.isdigit() else None)
+    if wants_problem(request):
+        return JSONResponse({"fields": {"version": str(draft.version)}})
+    return see(f"/cases/{case_id}")
+
+
+@router.post("/cases/{case_id}/opinion")
+def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
+    """Sign what the form holds. A wrong code leaves everything as it was written."""
+    about = _about(form)
+    case = cases.reach(db, me, case_id, "opinion:write")
+    draft = opinions.save(db, me, case_id, _raw(form, about), addendum_to=about)
+    proved = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", "") or "-", address=_address(request))
+    if isinstance(proved, Refused):
+        tried = Attempt()
+        tried.code, tried.errors = "form-invalid", {"code": proved.code}
+        return _page(request, db, me, case, draft, tried)
+    with attempt(db) as tried:
+        opinions.sign(db, proved.actor, case_id, addendum_to=about)
+    answer = see(f"/cases/{case_id}#opinion") if tried else _page(request, db, me, case, draft, tried)
+    return with_session(answer, proved.cookie)
+
+
+@router.get("/cases/{case_id}/opinions/{opinion_id}")
+def check(request: Request, db: Db, me: Me, case_id: UUID, opinion_id: UUID) -> Response:
+    """A signed opinion to print, with the outcome of checking it."""
+    case = cases.get(db, me, case_id)
+    verdict = opinions.verify(db, me, opinion_id)
+    item = _one(db, me, case_id, opinion_id)
+    return render(request, "case/opinion_check.html", item=item, verdict=verdict, **banner(request, db, me, case))
+
+
+@router.get("/cases/{case_id}/decision")
+def weigh(request: Request, db: Db, me: Me, case_id: UUID, opinion: UUID | None = None, choice: str = "") -> Response:
+    """The opinion, and what the treating side makes of it."""
+    values = {"choice": choice, "reason": "", "client_key": str(ids.new())}
+    return _decision(request, db, me, case_id, opinion, values, Attempt())
+
+
+@router.post("/cases/{case_id}/decision")
+def decide(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
+    """Record the decision."""
+    values = {name: text(form, name) for name in ("choice", "reason", "client_key")}
+    opinion = _id(form, "opinion")
+    with attempt(db) as tried:
+        if opinion is None:
+            raise Invalid("form-invalid", fields={"choice": "field-required"})
+        key = values["client_key"][:64] or None
+        decisions.record(db, me, case_id=case_id, opinion_id=opinion, choice=values["choice"], reason=values["reason"], client_key=key)
+    return see(f"/cases/{case_id}") if tried else _decision(request, db, me, case_id, opinion, values, tried)
+
+
+def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt) -> Response:
+    when = Clock(language_of(request), me.time_zone)
+    marks = annotations.counts(db, me, case.id, case.organisation_id)
+    mine = [a for a in referrals.for_case(db, me, case.id) if a.referral.expert_id == me.person_id]
+    context: dict[str, Any] = {
+        **banner(request, db, me, case),
+        "draft": draft,
+        "form": fields.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors),
+        "tried": tried,
+        "shots": gallery.of(db, me, case, when, marks),
+        "clocks": [scales.of(reading, when) for reading in board.readings(db, case)],
+        "asked": mine[-1] if mine else None,
+        "recorded": [(item, fields.view(item.document)) for item in entries.for_case(db, me, case.id)],
+    }
+    return render(request, "case/opinion.html", status=200 if tried else 422, **context)
+
+
+def _decision(
+    request: Request, db: Tx, me: Actor, case_id: UUID, opinion: UUID | None, values: dict[str, str], tried: Attempt
+) -> Response:
+    case = cases.reach(db, me, case_id, "decision:write")
+    signed = opinions.for_case(db, me, case_id)
+    item = next((s for s in signed if s.opinion.id == opinion), signed[-1] if signed else None)
+    if item is None:
+        raise NotFound("opinion-not-found")
+    context = {**banner(request, db, me, case), "item": item, "values": values, "tried": tried}
+    return render(request, "case/decision.html", status=200 if tried else 422, **context)
+
+
+def _one(db: Tx, me: Actor, case_id: UUID, opinion_id: UUID) -> Signed:
+    for item in opinions.for_case(db, me, case_id):
+        if opinion_id in {item.opinion.id, *(extra.opinion.id for extra in item.addenda)}:
+            return item
+    raise NotFound("opinion-not-found")
+
+
+def _raw(form: FormData, about: UUID | None) -> dict[str, str | list[str]]:
+    return raw(AddendumText if about else OpinionText, form)
+
+
+def _about(form: FormData) -> UUID | None:
+    return _id(form, "addendum")
+
+
+def _id(form: FormData, name: str) -> UUID | None:
+    told = text(form, name, 40)
+    try:
+        return UUID(told) if told else None
+    except ValueError:
+        raise NotFound("opinion-not-found") from None
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
