@@ -11,7 +11,8 @@ import json
 import logging
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,11 @@ def checkpoint(db: Tx, organisation_id: UUID) -> str:
             raise Damaged("audit-log-inconsistent", leaf_index=tree.size)
         if signed.size == head.size and head.frontier == head.signed_frontier:
             return head.signed_note
-    for index, leaf in _recomputed(db, organisation_id, tree.size):
-        if index != tree.size or leaf is None:
-            raise Damaged("audit-log-inconsistent", leaf_index=index)
-        tree.append(leaf)
+    with closing(_recomputed(db, organisation_id, tree.size)) as leaves:
+        for index, leaf in leaves:
+            if index != tree.size or leaf is None:
+                raise Damaged("audit-log-inconsistent", leaf_index=index)
+            tree.append(leaf)
     if (tree.size, tree.encode()) != (head.size, head.frontier):
         raise Damaged("audit-log-inconsistent", leaf_index=tree.size)
     text = notes.Checkpoint(name, tree.size, tree.root()).text()
@@ -105,7 +107,7 @@ def push(db: Tx, organisation_id: UUID, folder: Path) -> bool:
     leaves = select(Leaf.leaf_hash).where(Leaf.organisation_id == organisation_id, Leaf.leaf_index >= kept.size).order_by(Leaf.leaf_index)
     hashes = [b64encode(leaf).decode() for leaf in db.scalars(leaves)]
     lines = [{"checkpoint": note, "first": kept.size, "leaf_hashes": hashes}]
-    if not path.exists():
+    if last is None:
         lines.insert(0, {"format": FORMAT, "log": name, "verifier_key": notes.verifier_key(name, public)})
     _append(path, "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines))
     return True
@@ -157,13 +159,14 @@ def _push(parsed: dict[str, Any]) -> Push:
     return Push(str(parsed["checkpoint"]), int(parsed["first"]), tuple(b64decode(leaf, validate=True) for leaf in parsed["leaf_hashes"]))
 
 
-def _recomputed(db: Session, organisation_id: UUID, first: int) -> Iterator[tuple[int, bytes | None]]:
+def _recomputed(db: Session, organisation_id: UUID, first: int) -> Generator[tuple[int, bytes | None], None, None]:
     """Leaf index and leaf hash from ``first`` on; None where event and leaf hash disagree."""
     rows = select(Leaf.leaf_index, Leaf.leaf_hash, Event).outerjoin(Event, Event.id == Leaf.event_id)
     rows = rows.where(Leaf.organisation_id == organisation_id, Leaf.leaf_index >= first).order_by(Leaf.leaf_index)
-    for index, leaf, row in db.execute(rows.execution_options(yield_per=1000, populate_existing=True)):
-        same = row is not None and row.organisation_id == organisation_id and merkle.leaf_hash(encode(row)) == leaf
-        yield index, leaf if same else None
+    with db.execute(rows.execution_options(yield_per=1000, populate_existing=True)) as result:
+        for index, leaf, row in result:
+            same = row is not None and row.organisation_id == organisation_id and merkle.leaf_hash(encode(row)) == leaf
+            yield index, leaf if same else None
 
 
 def _root_at(db: Session, head: Head, size: int) -> bytes:
@@ -180,7 +183,7 @@ def _root_at(db: Session, head: Head, size: int) -> bytes:
 
 
 def _last(path: Path) -> str | None:
-    """The checkpoint of the last whole line of a kept log. Raises Damaged when there is none in it."""
+    """The last checkpoint of a kept log, None when it holds none."""
     if not path.exists():
         return None
     with path.open("rb") as file:

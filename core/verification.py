@@ -173,7 +173,7 @@ def _signed(db: Tx, organisation_id: UUID, log: KeptLog) -> _Signed:
     own = verifier_key(db, organisation_id)
     if log.verifier_key not in (None, own):
         signed.findings.append(Finding("kept-key"))
-    for push in log.pushes:
+    for push in sorted(log.pushes, key=lambda push: (push.first, len(push.leaf_hashes))):
         try:
             name, public = notes.public_key(log.verifier_key or own)
             head = notes.checkpoint(push.note, name, public)
@@ -211,18 +211,19 @@ def _found(db: Session, organisation_id: UUID) -> _Found:
     )
     size = db.scalar(select(Head.size).where(Head.organisation_id == organisation_id))
     last, expected = b"", 0
-    for part in db.execute(query.execution_options(yield_per=1000)).partitions():
-        size = part[-1][3]
-        contents = _contents(db, organisation_id, [event_id for _, _, event_id, _, _ in part])
-        for index, leaf, event_id, _, state in part:
-            found.findings += [Finding("removed", missing) for missing in range(expected, min(index, expected + 1000))]
-            content, at = contents.get(event_id, (b"", None))
-            if content != leaf:
-                found.findings.append(Finding("altered" if content else "removed", index, event_id))
-            found.hashes.append(content)
-            found.times.append(at)
-            found.event_ids.append(event_id)
-            last, expected = state or last, index + 1
+    with db.execute(query.execution_options(yield_per=1000)) as result:
+        for part in result.partitions():
+            size = part[-1][3]
+            contents = _contents(db, organisation_id, [event_id for _, _, event_id, _, _ in part])
+            for index, leaf, event_id, _, state in part:
+                found.findings += [Finding("removed", missing) for missing in range(expected, min(index, expected + 1000))]
+                content, at = contents.get(event_id, (b"", None))
+                if content != leaf:
+                    found.findings.append(Finding("altered" if content else "removed", index, event_id))
+                found.hashes.append(content)
+                found.times.append(at)
+                found.event_ids.append(event_id)
+                last, expected = state or last, index + 1
     if (size or 0) != len(found.hashes) or (not found.findings and last != _frontier(found.hashes)):
         found.findings.append(Finding("head", size or 0))
     outside = select(Event.id).outerjoin(Leaf, Leaf.event_id == Event.id)

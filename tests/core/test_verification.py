@@ -1,0 +1,552 @@
+"""A database's owner against the audit log: what he changes is named, what cannot be known is not claimed."""
+
+import json
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from core import audit, checkpoints, ids, merkle, verification
+from core.actor import Actor
+from core.audit import Finding, KeptLog, Push, Report
+from core.db import Database
+from core.errors import Damaged
+from core.ledger import Event, EventPatient, Head, Leaf, encode
+
+ORGANISATION, OTHER = ids.new(), ids.new()
+PATIENT = ids.new()
+COLUMNS = list(Event.__table__.columns.keys())
+SIZE = 12
+"""Events in the log: pushed after 5 and after 9, so that 9 to 11 are covered by nothing."""
+
+
+class Log:
+    """A log of twelve events with its kept copy, and the owner of its database."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.folder = database, folder
+
+    def write(self, count: int, organisation_id: UUID = ORGANISATION) -> None:
+        for _ in range(count):
+            with self.database.begin() as db:
+                actor = Actor(ids.new(), organisation_id, frozenset({"nurse"}), session_id=ids.new())
+                audit.record(db, actor, "case:read", organisation_id=organisation_id, case_id=ids.new(), patient_ids=[PATIENT, ids.new()])
+
+    def push(self, folder: Path | None = None) -> bool:
+        with self.database.begin() as db:
+            return audit.push(db, ORGANISATION, folder or self.folder)
+
+    def verify(self, kept: KeptLog | None = None) -> Report:
+        with self.database.begin() as db:
+            return audit.verify(db, ORGANISATION, kept)
+
+    def kept(self) -> KeptLog:
+        return audit.kept(self.folder, ORGANISATION)
+
+    def bare(self) -> KeptLog:
+        """The signed checkpoints alone, as somebody keeps them who was mailed them."""
+        kept = self.kept()
+        return KeptLog(kept.verifier_key, tuple(Push(push.note, push.first, ()) for push in kept.pushes))
+
+    def ids(self, organisation_id: UUID = ORGANISATION) -> list[UUID]:
+        with self.database.begin(readonly=True) as db:
+            return list(db.scalars(select(Leaf.event_id).where(Leaf.organisation_id == organisation_id).order_by(Leaf.leaf_index)))
+
+    @contextmanager
+    def owner(self) -> Iterator[Connection]:
+        """The database's owner at work: no listener, no foreign key, no trigger stands in his way."""
+        with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            postgres = self.database.engine.dialect.name == "postgresql"
+            off, on = ("SET session_replication_role = replica", "SET session_replication_role = DEFAULT")
+            if not postgres:
+                connection.rollback()
+                off, on = "PRAGMA foreign_keys=OFF", "PRAGMA foreign_keys=ON"
+            raw: Any = connection.connection.dbapi_connection
+            raw.execute(off)
+            yield connection
+            connection.commit()
+            raw.execute(on)
+            if postgres:
+                raw.commit()
+
+    def rebuild(self, connection: Connection, order: list[UUID] | None = None, organisation_id: UUID = ORGANISATION) -> None:
+        """Make everything agree with itself again, in the given order of events."""
+        with Session(connection) as db:
+            if order is None:
+                order = list(db.scalars(select(Leaf.event_id).where(Leaf.organisation_id == organisation_id).order_by(Leaf.leaf_index)))
+            tree = merkle.Frontier()
+            db.execute(delete(Leaf).where(Leaf.organisation_id == organisation_id))
+            for event_id in order:
+                leaf = merkle.leaf_hash(encode(db.get_one(Event, event_id)))
+                db.execute(insert(Leaf).values(organisation_id=organisation_id, leaf_index=tree.size, event_id=event_id, leaf_hash=leaf))
+                tree.append(leaf)
+            forged = {"size": tree.size, "frontier": tree.encode(), "signed_size": 0, "signed_frontier": b"", "signed_note": None}
+            db.execute(update(Head).where(Head.organisation_id == organisation_id).values(**forged))
+            db.commit()
+
+
+@pytest.fixture
+def log(database: Database, tmp_path: Path) -> Log:
+    with database.begin() as db:
+        db.keyring.create_organisation(db, ORGANISATION)
+        db.keyring.create_organisation(db, OTHER)
+    made = Log(database, tmp_path / "kept")
+    for count in (5, 4):
+        made.write(count)
+        made.push()
+    made.write(SIZE - 9)
+    return made
+
+
+def kinds(report: Report) -> list[tuple[str, int | None]]:
+    return [(finding.kind, finding.leaf_index) for finding in report.findings]
+
+
+# -- a log that nobody touched -------------------------------------------------------------------------------
+
+
+def test_an_untouched_log_is_whole_and_the_report_says_what_is_not_covered(log: Log) -> None:
+    report = log.verify(log.kept())
+    assert report.whole
+    assert (report.size, report.covered, report.uncovered, report.checkpoints) == (12, 9, 3, 2)
+    with log.database.begin(readonly=True) as db:
+        assert report.covered_until == db.get_one(Event, log.ids()[8]).at
+    alone = log.verify()
+    assert alone.whole
+    assert (alone.covered, alone.covered_until, alone.uncovered) == (0, None, 12)
+    assert log.verify(log.bare()).whole
+
+
+def test_a_log_that_never_was_is_empty_and_whole(log: Log) -> None:
+    with log.database.begin() as db:
+        report = audit.verify(db, OTHER)
+    assert (report.whole, report.size, report.root) == (True, 0, merkle.EMPTY_ROOT)
+
+
+def test_verifying_within_a_transaction_that_records_finds_nothing(log: Log) -> None:
+    with log.database.begin() as db:
+        audit.record(db, Actor.system(ORGANISATION), "audit:verify", organisation_id=ORGANISATION)
+        assert audit.verify(db, ORGANISATION, log.kept()).whole
+
+
+def test_verifying_while_others_write_finds_nothing(log: Log) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            log.write(1)
+
+    writers = [threading.Thread(target=write) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(15):
+            log.push()
+            with log.database.begin(readonly=True) as db:
+                assert audit.verify(db, ORGANISATION, log.kept()).findings == ()
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+
+
+# -- the owner who rebuilds everything, against the kept leaf hashes -----------------------------------------
+
+
+ALTERED: dict[str, Any] = {
+    "at": ids.now(),
+    "action": "case:list",
+    "outcome": "failure",
+    "purpose": "teaching",
+    "actor_id": ids.new(),
+    "actor_organisation_id": OTHER,
+    "actor_roles": ["expert"],
+    "session_id": None,
+    "token_id": ids.new(),
+    "case_id": None,
+    "person_id": ids.new(),
+    "object_type": "study",
+    "object_id": ids.new(),
+    "detail": {"x": 1},
+    "schema": 2,
+}
+
+
+@pytest.mark.parametrize("column", ALTERED)
+@pytest.mark.parametrize("rebuilt", [True, False], ids=["rebuilt", "clumsy"])
+def test_an_altered_event_is_named(log: Log, column: str, rebuilt: bool) -> None:
+    victim = log.ids()[3]
+    with log.owner() as connection:
+        connection.execute(update(Event).where(Event.id == victim).values({column: ALTERED[column]}))
+        if rebuilt:
+            log.rebuild(connection)
+    assert log.verify(log.kept()).findings == (Finding("altered", 3, victim),)
+    assert log.verify().whole is rebuilt, "without what was kept a rebuilt log cannot be told from a true one"
+
+
+def test_every_column_of_an_event_is_in_its_leaf() -> None:
+    elsewhere = {"id", "organisation_id", "named_patients"}
+    assert set(COLUMNS) == set(ALTERED) | elsewhere
+
+
+def removed(log: Log, connection: Connection, ids_: list[UUID]) -> list[UUID]:
+    gone = ids_[4]
+    connection.execute(delete(Event).where(Event.id == gone))
+    return [event_id for event_id in ids_ if event_id != gone]
+
+
+def forged(connection: Connection, like: UUID) -> UUID:
+    with Session(connection) as db:
+        row = db.get_one(Event, like)
+        values = {column: getattr(row, column) for column in COLUMNS} | {"id": ids.new(), "named_patients": []}
+        db.execute(insert(Event).values(**values))
+        db.commit()
+        return UUID(str(values["id"]))
+
+
+def inserted(log: Log, connection: Connection, ids_: list[UUID]) -> list[UUID]:
+    return [*ids_[:4], forged(connection, ids_[4]), *ids_[4:]]
+
+
+def swapped(log: Log, connection: Connection, ids_: list[UUID]) -> list[UUID]:
+    return [*ids_[:2], ids_[6], *ids_[3:6], ids_[2], *ids_[7:]]
+
+
+def reversed_(log: Log, connection: Connection, ids_: list[UUID]) -> list[UUID]:
+    return [*ids_[2::-1], *ids_[3:]]
+
+
+def truncated(log: Log, connection: Connection, ids_: list[UUID]) -> list[UUID]:
+    for gone in ids_[7:]:
+        connection.execute(delete(Event).where(Event.id == gone))
+    return ids_[:7]
+
+
+def replaced(log: Log, connection: Connection, ids_: list[UUID]) -> list[UUID]:
+    gone = ids_[8]
+    new = forged(connection, gone)
+    connection.execute(delete(Event).where(Event.id == gone))
+    return [*ids_[:8], new, *ids_[9:]]
+
+
+def first_removed_and_one_inserted_later(log: Log, connection: Connection, ids_: list[UUID]) -> list[UUID]:
+    new = forged(connection, ids_[0])
+    connection.execute(delete(Event).where(Event.id == ids_[0]))
+    return [*ids_[1:5], new, *ids_[5:]]
+
+
+def emptied(log: Log, connection: Connection, ids_: list[UUID]) -> list[UUID]:
+    connection.execute(delete(Event).where(Event.organisation_id == ORGANISATION))
+    return []
+
+
+Attack = Callable[[Log, Connection, list[UUID]], list[UUID]]
+REBUILT: dict[str, tuple[Attack, list[tuple[str, int]], tuple[str, int]]] = {
+    "removed": (removed, [("removed", 4)], ("stretch", 5)),
+    "inserted": (inserted, [("inserted", 4)], ("stretch", 5)),
+    "swapped": (swapped, [("moved", 2), ("moved", 6)], ("stretch", 5)),
+    "reversed": (reversed_, [("moved", 0), ("moved", 2)], ("stretch", 5)),
+    "truncated": (truncated, [("removed", 7), ("removed", 8)], ("truncated", 9)),
+    "replaced": (replaced, [("altered", 8)], ("stretch", 9)),
+    "shifted": (first_removed_and_one_inserted_later, [("removed", 0), ("inserted", 4)], ("stretch", 5)),
+    "emptied": (emptied, [("removed", n) for n in range(9)], ("truncated", 5)),
+}
+
+
+@pytest.mark.parametrize("attack", REBUILT)
+def test_what_the_owner_does_to_the_rows_is_named_by_the_kept_leaf_hashes(log: Log, attack: str) -> None:
+    act, named, stretch = REBUILT[attack]
+    with log.owner() as connection:
+        log.rebuild(connection, act(log, connection, log.ids()))
+    report = log.verify(log.kept())
+    assert kinds(report) == named
+    assert kinds(log.verify(log.bare())) == [stretch], "without leaf hashes the stretch is named"
+    assert log.verify().whole, "and without anything kept, nothing can be said"
+
+
+def test_both_rows_of_a_swap_are_named_with_their_events(log: Log) -> None:
+    events = log.ids()
+    with log.owner() as connection:
+        log.rebuild(connection, swapped(log, connection, events))
+    assert log.verify(log.kept()).findings == (Finding("moved", 2, events[6], 6), Finding("moved", 6, events[2], 2))
+
+
+def test_what_is_younger_than_the_last_push_is_not_covered_and_not_claimed(log: Log) -> None:
+    with log.owner() as connection:
+        connection.execute(update(Event).where(Event.id == log.ids()[10]).values(action="case:list"))
+        log.rebuild(connection)
+    report = log.verify(log.kept())
+    assert report.whole
+    assert (report.size, report.covered, report.uncovered) == (12, 9, 3)
+
+
+# -- the clumsy, found without any kept copy ------------------------------------------------------------------
+
+
+def test_an_event_deleted_from_under_its_leaf_is_named(log: Log) -> None:
+    victim = log.ids()[10]
+    with log.owner() as connection:
+        connection.execute(delete(Event).where(Event.id == victim))
+    assert log.verify().findings == (Finding("removed", 10, victim),)
+
+
+def test_a_leaf_deleted_is_named_and_its_event_stands_outside(log: Log) -> None:
+    victim = log.ids()[2]
+    with log.owner() as connection:
+        connection.execute(delete(Leaf).where(Leaf.event_id == victim))
+    found = log.verify(log.kept()).findings
+    assert Finding("removed", 2) in found
+    assert Finding("inserted", None, victim) in found
+
+
+def test_an_event_slipped_in_beside_the_tree_is_named(log: Log) -> None:
+    with log.owner() as connection:
+        slipped = forged(connection, log.ids()[0])
+    assert log.verify().findings == (Finding("inserted", None, slipped),)
+
+
+def test_a_forged_head_is_found(log: Log) -> None:
+    with log.owner() as connection:
+        connection.execute(update(Head).where(Head.organisation_id == ORGANISATION).values(frontier=bytes(64)))
+    assert kinds(log.verify()) == [("head", 12)]
+    with log.owner() as connection:
+        connection.execute(update(Head).where(Head.organisation_id == ORGANISATION).values(size=5))
+    assert kinds(log.verify()) == [("head", 5)]
+    with log.owner() as connection:
+        connection.execute(delete(Head).where(Head.organisation_id == ORGANISATION))
+    assert kinds(log.verify()) == [("head", 0)]
+
+
+@pytest.mark.parametrize("hidden", ["row", "list", "both", "added"])
+def test_hiding_an_event_from_the_question_who_saw_this_patient_is_found(log: Log, hidden: str) -> None:
+    victim = log.ids()[6]
+    with log.owner() as connection:
+        if hidden in ("row", "both"):
+            connection.execute(delete(EventPatient).where(EventPatient.event_id == victim, EventPatient.patient_id == PATIENT))
+        if hidden in ("list", "both"):
+            connection.execute(update(Event).where(Event.id == victim).values(named_patients=[]))
+        if hidden == "both":
+            connection.execute(delete(EventPatient).where(EventPatient.event_id == victim))
+        if hidden == "added":
+            connection.execute(insert(EventPatient).values(event_id=victim, patient_id=ids.new()))
+    assert log.verify().findings == (Finding("altered", 6, victim),)
+
+
+def test_an_event_moved_into_another_organisations_log_is_found_in_both(log: Log) -> None:
+    log.write(2, OTHER)
+    victim = log.ids()[1]
+    with log.owner() as connection:
+        log.rebuild(connection, [event_id for event_id in log.ids() if event_id != victim])
+        log.rebuild(connection, [*log.ids(OTHER), victim], OTHER)
+    assert ("removed", 1) in kinds(log.verify(log.kept()))
+    with log.database.begin() as db:
+        assert audit.verify(db, OTHER).findings == (Finding("altered", 2, victim),)
+
+
+def test_an_event_that_cannot_even_be_read_is_named(log: Log) -> None:
+    victim = log.ids()[3]
+    with log.owner() as connection:
+        connection.execute(update(Event).where(Event.id == victim).values(named_patients=["nobody"]))
+    assert log.verify().findings == (Finding("altered", 3, victim),)
+
+
+# -- the kept copy itself --------------------------------------------------------------------------------------
+
+
+def lines(log: Log) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (log.folder / f"{ORGANISATION}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def rewrite(log: Log, new: list[Any]) -> KeptLog:
+    text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in new)
+    (log.folder / f"{ORGANISATION}.jsonl").write_text(text, encoding="utf-8")
+    return log.kept()
+
+
+def test_a_changed_leaf_hash_in_the_kept_copy_contradicts_its_checkpoint(log: Log) -> None:
+    kept = lines(log)
+    kept[2]["leaf_hashes"][0] = kept[1]["leaf_hashes"][0]
+    assert kinds(log.verify(rewrite(log, kept))) == [("kept-conflict", 9)]
+
+
+def test_a_changed_checkpoint_has_no_valid_signature(log: Log) -> None:
+    kept = lines(log)
+    kept[2]["checkpoint"] = kept[2]["checkpoint"].replace("\n9\n", "\n8\n")
+    assert kinds(log.verify(rewrite(log, kept))) == [("kept-signature", 9)]
+
+
+def test_a_line_taken_out_of_the_kept_copy_leaves_the_checkpoints_to_speak(log: Log) -> None:
+    header, first, second = lines(log)
+    report = log.verify(rewrite(log, [header, second]))
+    assert (report.whole, report.covered) == (True, 9)
+    assert kinds(log.verify(rewrite(log, [header, "garbage", second]))) == [("kept-broken", None)]
+    with log.owner() as connection:
+        log.rebuild(connection, swapped(log, connection, log.ids()))
+    assert kinds(log.verify(rewrite(log, [header, second]))) == [("stretch", 9)]
+    assert kinds(log.verify(rewrite(log, [second, header, first]))) == [("moved", 2), ("moved", 6)], "in whatever order they are kept"
+
+
+def test_the_checkpoints_of_another_organisation_prove_nothing_here(log: Log) -> None:
+    log.write(3, OTHER)
+    with log.database.begin() as db:
+        audit.push(db, OTHER, log.folder)
+    report = log.verify(audit.kept(log.folder, OTHER))
+    assert {finding.kind for finding in report.findings} >= {"kept-key", "kept-conflict"}
+    kept = audit.kept(log.folder, OTHER)
+    assert {finding.kind for finding in log.verify(KeptLog(None, kept.pushes)).findings} == {"kept-signature"}
+
+
+def test_a_split_view_is_found_when_the_two_sides_compare(log: Log, tmp_path: Path) -> None:
+    """The owner shows one auditor a log, rebuilds, and shows another auditor another one, both duly signed."""
+    with log.owner() as connection:
+        log.rebuild(connection, swapped(log, connection, log.ids()))
+    assert log.push(tmp_path / "elsewhere")
+    mine, theirs = log.kept(), audit.kept(tmp_path / "elsewhere", ORGANISATION)
+    assert log.verify(theirs).whole
+    assert not log.verify(mine).whole
+    both = KeptLog(mine.verifier_key, (*mine.pushes, *theirs.pushes))
+    assert ("kept-conflict", 12) in kinds(log.verify(both))
+
+
+def test_a_line_cut_short_by_a_crash_is_passed_over(log: Log) -> None:
+    path = log.folder / f"{ORGANISATION}.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40])
+    assert log.push(), "even the first line"
+    assert (log.kept().broken_lines, log.verify(log.kept()).covered) == ((1,), 12)
+    path.write_bytes(whole[:-40])
+    assert log.kept().broken_lines == (3,)
+    assert log.push()
+    assert [push.first for push in log.kept().pushes] == [0, 5]
+    report = log.verify(log.kept())
+    assert (report.whole, report.covered) == (True, 12)
+
+
+# -- what is signed and pushed -----------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_is_made_only_when_the_log_has_grown(log: Log) -> None:
+    def note() -> str:
+        with log.database.begin() as db:
+            return audit.checkpoint(db, ORGANISATION)
+
+    assert log.push()
+    one = note()
+    assert note() == one
+    assert not log.push()
+    size = (log.folder / f"{ORGANISATION}.jsonl").stat().st_size
+    assert audit.push_grown(log.database, log.folder) == 0
+    assert (log.folder / f"{ORGANISATION}.jsonl").stat().st_size == size
+    log.write(1)
+    assert note() != one
+    assert audit.push_grown(log.database, log.folder) == 1
+    assert len(log.kept().pushes) == 4
+    assert log.verify(log.kept()).uncovered == 0
+
+
+@pytest.mark.parametrize("attack", [*REBUILT, "altered", "clumsy"])
+def test_a_log_changed_behind_the_products_back_is_not_pushed(log: Log, attack: str) -> None:
+    """Detection within one round of the worker, before anybody asks."""
+    before = (log.folder / f"{ORGANISATION}.jsonl").read_bytes()
+    with log.owner() as connection:
+        if attack in REBUILT:
+            log.rebuild(connection, REBUILT[attack][0](log, connection, log.ids()))
+        else:
+            victim = log.ids()[3 if attack == "altered" else 10]
+            connection.execute(update(Event).where(Event.id == victim).values(action="case:list"))
+            if attack == "altered":
+                log.rebuild(connection)
+    log.write(3)
+    log.write(2, OTHER)
+    with pytest.raises(Damaged, match=r"audit-log-(inconsistent|shorter-than-kept)"):
+        audit.push_grown(log.database, log.folder)
+    assert (log.folder / f"{ORGANISATION}.jsonl").read_bytes() == before
+    assert audit.kept(log.folder, OTHER).pushes, "the logs of others are pushed all the same"
+
+
+def test_a_log_with_a_forged_head_or_signature_is_not_signed(log: Log) -> None:
+    for forgery in ({"frontier": bytes(64)}, {"signed_frontier": bytes(64)}, {"signed_note": "hello\n\n"}):
+        with log.database.begin() as db:
+            true = {column: getattr(db.get_one(Head, ORGANISATION), column) for column in forgery}
+        with log.owner() as connection:
+            connection.execute(update(Head).where(Head.organisation_id == ORGANISATION).values(**forgery))
+        with pytest.raises(Damaged), log.database.begin() as db:
+            audit.checkpoint(db, ORGANISATION)
+        with log.owner() as connection:
+            connection.execute(update(Head).where(Head.organisation_id == ORGANISATION).values(**true))
+    with log.database.begin() as db:
+        assert audit.checkpoint(db, ORGANISATION)
+
+
+def test_an_older_backup_of_the_database_is_not_pushed_over_a_newer_kept_log(log: Log) -> None:
+    with log.owner() as connection:
+        log.rebuild(connection, log.ids()[:6])
+    with pytest.raises(Damaged, match="audit-log-shorter-than-kept"):
+        log.push()
+
+
+def test_a_new_folder_gets_the_whole_log(log: Log, tmp_path: Path) -> None:
+    assert log.push(tmp_path / "second")
+    (push,) = audit.kept(tmp_path / "second", ORGANISATION).pushes
+    assert (push.first, len(push.leaf_hashes)) == (0, 12)
+    assert log.push(), "and the first one gets what it lacks, though the head was signed already"
+    assert log.verify(log.kept()).uncovered == 0
+
+
+def test_nothing_is_kept_of_a_log_without_a_file(tmp_path: Path) -> None:
+    assert audit.kept(tmp_path, ORGANISATION) == KeptLog()
+
+
+def test_the_last_checkpoint_is_found_from_the_end_of_a_long_file(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    note = {"checkpoint": "old", "first": 0, "leaf_hashes": []}
+    long = {"checkpoint": "new", "first": 0, "leaf_hashes": ["x" * 44] * 5000}
+    path.write_text("".join(json.dumps(line) + "\n" for line in ({"format": "x"}, note, long)) + '{"checkpoint": "cut')
+    assert checkpoints._last(path) == "new"
+
+
+# -- naming, by itself -------------------------------------------------------------------------------------------
+
+names = [merkle.leaf_hash(b"%d" % n) for n in range(40)]
+events = [UUID(int=n) for n in range(80)]
+
+
+@given(st.integers(0, 20), st.integers(0, 20))
+def test_growth_is_no_finding(kept: int, more: int) -> None:
+    assert verification.compare(names[:kept], names[: kept + more], events) == []
+
+
+@given(st.integers(1, 15), st.data())
+def test_any_other_difference_is_a_finding_that_names_it(kept: int, data: st.DataObject) -> None:
+    present = data.draw(st.permutations(names[: kept + 3]))[: data.draw(st.integers(0, kept + 3))]
+    strangers = data.draw(st.lists(st.integers(0, len(present)), max_size=3))
+    for number, place in enumerate(strangers):
+        present.insert(place, names[30 + number])
+    found = verification.compare(names[:kept], present, events)
+    assert (found == []) == (present[:kept] == names[:kept])
+    lost = [finding for finding in found if finding.kind in ("removed", "altered")]
+    missing = [index for index in range(kept) if names[index] not in present]
+    assert sorted(finding.leaf_index or 0 for finding in lost) == missing
+    for finding in found:
+        if finding.kind == "moved":
+            assert finding.leaf_index is not None
+            assert finding.other is not None
+            assert present[finding.leaf_index] == names[finding.other]
+
+
+def test_a_long_log_is_compared_in_reasonable_time() -> None:
+    kept = [merkle.leaf_hash(b"%d" % n) for n in range(50_000)]
+    present = kept.copy()
+    del present[20_000]
+    random.Random(1).shuffle(present[30_000:])
+    many = [UUID(int=0)] * 50_000
+    assert [(finding.kind, finding.leaf_index) for finding in verification.compare(kept, present, many)] == [("removed", 20_000)]
