@@ -167,7 +167,7 @@ class Receiver:
             upload = _own(db, actor, upload_id)
             _check_receiving(upload, offset)
             self._length = upload.length
-            part_bytes = max(bodies.PART_BYTES, upload.length // (bodies.PARTS_LIMIT // 8))
+            part_bytes = max(bodies.PART_BYTES, 8 * upload.length // bodies.PARTS_LIMIT)
             self._sink = bodies.Sink(database, upload.unit, self._put, start=offset, part_bytes=part_bytes)
         self._whole = hashlib.sha256() if offset == 0 else None
 
