@@ -170,6 +170,11 @@ def take(db: Tx, factor: Factor, code: str) -> bool:
     return False
 
 
+def present_code(secret: str) -> str:
+    """The code of this moment for a base32 secret, as an authenticator shows it; for whoever holds the secret."""
+    return pyotp.TOTP(secret).at(ids.now())
+
+
 def _retire_all(db: Tx, person_id: UUID, *, but: UUID | None = None) -> None:
     retiring = update(Factor).where(Factor.person_id == person_id, Factor.retired_at.is_(None))
     if but is not None:

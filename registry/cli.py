@@ -30,7 +30,10 @@ from registry.app import create_app, open_database
 HOST = "127.0.0.1"
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Shanhai, a telemedicine case registry for limb trauma and reconstruction."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Shanhai, a telemedicine case registry for limb trauma and reconstruction.",
 )
 user_app = typer.Typer(no_args_is_help=True, help="People: add, list, disable, token.")
 org_app = typer.Typer(no_args_is_help=True, help="Hospitals: add, list, agree.")

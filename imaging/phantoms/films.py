@@ -9,6 +9,7 @@ import datetime as dt
 import io
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def radiograph(hand: Hand, shape: tuple[int, int] = FILM, view: str = "PA") -> N
     transmitted = np.exp(-depth) * (1 + 0.06 * noise(shape, shape[0] // 3, 5))
     quanta = transmitted + rng.standard_normal(shape, dtype=np.float32) * 0.006 * np.sqrt(np.clip(transmitted, 0.02, 1))
     value = 180 - np.log(np.clip(quanta, 0.004, 1.3)) / 3.6 * 3500
-    return np.clip(value, 0, 4095).astype(np.uint16)
+    return np.asarray(np.clip(value, 0, 4095), dtype=np.uint16)
 
 
 _GIRTH = {"thumb": 11.0, "index": 9.4, "middle": 9.8, "ring": 9.2, "little": 8.0}
@@ -140,11 +141,9 @@ def _add_carpal(depth: Field, centre: Point, axes: Point, turn: float, film: Pla
 
 def _marker(shape: tuple[int, int], side: str, mm: float) -> Field:
     """The lead letter of the side, drawn from strokes, at the ulnar edge of the film."""
-    letter = {"left": "L", "right": "R"}[side]
-    strokes = {
-        "L": [((0, 0), (0, 10)), ((0, 0), (6, 0))],
-        "R": [((0, 0), (0, 10)), ((0, 10), (5, 10)), ((5, 10), (6, 8)), ((6, 8), (5, 5.4)), ((5, 5.4), (0, 5.4)), ((2.5, 5.4), (6.4, 0))],
-    }[letter]
+    left: list[Point] = [(0, 10), (0, 0), (6, 0)]
+    right: list[Point] = [(0, 0), (0, 10), (5, 10), (6, 8), (5, 5.4), (0, 5.4), (2.5, 5.4), (6.4, 0)]
+    strokes = list(pairwise(left if side == "left" else right))
     rows, columns = shape
     x = np.arange(columns, dtype=np.float32)[None, :] * mm - (12 if side == "right" else columns * mm - 20)
     y = (rows * 0.93 - np.arange(rows, dtype=np.float32))[:, None] * mm
@@ -176,13 +175,13 @@ def forearm_slice(index: int, slices: int, seed: int = 1) -> NDArray[np.int16]:
         shrink = 1 - 0.22 * along
         inside = ((x - cx * shrink) / (rx * shrink)) ** 2 + ((y - cy * shrink) / (ry * shrink)) ** 2 < 1
         hu = np.where(inside & (body < 0.93), 55 + 14 * grain, hu)
-    for cx, cy in ((-9, -14), (11, -13), (1, -3)):
-        hu = np.where(np.hypot(x - cx, y - cy) < 1.6, 150, hu)
+    for vx, vy in ((-9, -14), (11, -13), (1, -3)):
+        hu = np.where(np.hypot(x - vx, y - vy) < 1.6, 150, hu)
     step = 4.0 * float(np.clip((along - 0.47) / 0.05, 0, 1))
-    for cx, cy, radius, broken in ((-16.0, 2.0, 7.4 + 2.6 * along, True), (17.0, 4.0, 7.0 - 1.2 * along, False)):
+    for bx, by, radius, broken in ((-16.0, 2.0, 7.4 + 2.6 * along, True), (17.0, 4.0, 7.0 - 1.2 * along, False)):
         shift = step if broken else 0.0
-        away = np.hypot((x - cx - shift) / 1.08, y - cy - shift * 0.6)
-        line = along - 0.5 - (x - cx) * 0.004 + 0.006 * grain
+        away = np.hypot((x - bx - shift) / 1.08, y - by - shift * 0.6)
+        line = along - 0.5 - (x - bx) * 0.004 + 0.006 * grain
         opening = broken & (np.abs(line) < 0.012)
         bone = np.where(away < radius - 2.4, 120 + 30 * grain, 1350 + 60 * grain)
         hu = np.where((away < radius) & ~opening, bone, np.where((away < radius) & opening, 65, hu))

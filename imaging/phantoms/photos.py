@@ -133,7 +133,7 @@ def _raw_end(skin: Rgb, hand: Hand, cut: Cut, board: Plane, height: Field, ragge
     edge = line - ragged[box]
     flesh = _mix(_FLESH, (0.76, 0.26, 0.18), np.clip(0.45 + texture, 0, 1))
     _blend(skin[box], flesh, np.clip(4.2 + 1.2 * texture - np.abs(edge), 0, 1) * near)
-    _paint(skin, box, _BONE, np.clip((3.0 - np.hypot(v, edge * 1.1)) / 0.5, 0, 1) * near)
+    _paint(skin, box, _BONE, np.clip((3.0 - np.sqrt(v**2 + (edge * 1.1) ** 2)) / 0.5, 0, 1) * near)
     stain = np.clip((9 + 5 * noise(line.shape, 60, hand.seed + 23) - np.abs(line)) / 9, 0, 1) * near
     _paint(skin, box, (0.42, 0.05, 0.05), stain * 0.42)
 
@@ -160,8 +160,8 @@ def _develop(skin: Rgb, height: Field, seed: int, *, gauze: bool, side: str) -> 
     base = (0.90, 0.90, 0.88) if gauze else _DRAPE
     board: Rgb = np.array(base, dtype=np.float32) + weave[..., None]
     if gauze:
-        rows, columns = np.indices(height.shape, dtype=np.float32)
-        board -= (((rows % 12 < 2) | (columns % 12 < 2)) * 0.07)[..., None]
+        down, across = np.indices(height.shape)
+        board -= np.where((down % 12 < 2) | (across % 12 < 2), np.float32(0.07), np.float32(0))[..., None]
     shadow = Image.fromarray((mask * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(22))
     dark = np.asarray(shadow.transform(shadow.size, Image.Transform.AFFINE, (1, 0, -20, 0, 1, -16)), dtype=np.float32) / 255
     board = board * (1 - 0.5 * dark)[..., None]
