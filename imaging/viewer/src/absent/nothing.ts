@@ -1,0 +1,2 @@
+/** Stands in for modules that only register what is not used. */
+export {};

@@ -1,0 +1,133 @@
+/** The marks over the picture: SVG in screen pixels, so lines keep their weight at any zoom. */
+
+import { apply, type Point } from '../geometry';
+import type { Mark } from '../marks/mark';
+import type { View } from '../stage/stage';
+import { svg } from '../ui/dom';
+import { handlesOf, labelPlace, outline, type Place } from './shapes';
+
+export interface Dress {
+  readonly colour: string;
+  /** The text and the measure. */
+  readonly lines: readonly string[];
+  /** What it is measured in, who drew it, whether it is saved. */
+  readonly note: string;
+  readonly selected: boolean;
+  readonly mine: boolean;
+}
+
+class Node {
+  readonly root = svg('g', { class: 'mark' });
+  private readonly halo = svg('path', { class: 'mark-halo' });
+  private readonly path = svg('path', { class: 'mark-line' });
+  private readonly label = svg('text', { class: 'mark-label' });
+  private readonly handles: SVGCircleElement[] = [];
+
+  constructor(key: string) {
+    this.root.dataset['mark'] = key;
+    this.root.append(this.halo, this.path, this.label);
+  }
+
+  draw(mark: Mark, dress: Dress, view: View, width: number, height: number): void {
+    const points = mark.points.map((p) => apply(view.toScreen, p));
+    const d = outline(mark.tool, points);
+    this.root.setAttribute('stroke', dress.colour);
+    this.root.classList.toggle('is-selected', dress.selected);
+    this.root.classList.toggle('is-mine', dress.mine);
+    this.halo.setAttribute('d', d);
+    this.path.setAttribute('d', d);
+    this.write(dress, labelPlace(mark.tool, points), width, height);
+    this.place(dress.selected && dress.mine ? handlesOf(mark.tool, points).map((i) => points[i]!) : []);
+  }
+
+  private write({ lines: words, note, colour }: Dress, place: Place, width: number, height: number): void {
+    const lines = note ? [...words, note] : words;
+    while (this.label.childElementCount > lines.length) this.label.lastElementChild!.remove();
+    while (this.label.childElementCount < lines.length) this.label.append(svg('tspan', { dy: this.label.childElementCount ? LINE : 0 }));
+    const [x, y] = corner(place, Math.max(0, ...lines.map(widthOf)), lines.length * LINE);
+    const left = Math.max(GAP, Math.min(x, width - Math.max(0, ...lines.map(widthOf)) - GAP));
+    const top = Math.max(GAP, Math.min(y, height - lines.length * LINE - GAP)) + BASELINE;
+    this.label.setAttribute('fill', colour);
+    this.label.setAttribute('y', String(Math.round(top)));
+    lines.forEach((text, i) => {
+      const span = this.label.children[i]!;
+      if (span.textContent !== text) span.textContent = text;
+      span.setAttribute('x', String(Math.round(left)));
+      span.setAttribute('class', note && i === lines.length - 1 ? 'mark-note' : '');
+    });
+  }
+
+  private place(points: readonly Point[]): void {
+    while (this.handles.length > points.length) this.handles.pop()!.remove();
+    while (this.handles.length < points.length) {
+      const handle = svg('circle', { class: 'mark-handle', r: 5 });
+      this.handles.push(handle);
+      this.root.append(handle);
+    }
+    points.forEach(([x, y], i) => {
+      this.handles[i]!.setAttribute('cx', x.toFixed(1));
+      this.handles[i]!.setAttribute('cy', y.toFixed(1));
+    });
+  }
+}
+
+const LINE = 17;
+const BASELINE = 13;
+const GAP = 10;
+
+/** The top left of a block of text of this size, hung on its place. */
+function corner({ at: [x, y], side }: Place, width: number, height: number): Point {
+  switch (side) {
+    case 'right':
+      return [x + GAP, y - height / 2];
+    case 'left':
+      return [x - GAP - width, y - height / 2];
+    case 'above':
+      return [x - width / 2, y - GAP - height];
+    case 'below':
+      return [x - width / 2, y + GAP];
+  }
+}
+
+/** Close enough for keeping a label on the stage: ideographs are as wide as they are high. */
+function widthOf(text: string): number {
+  let width = 0;
+  for (const char of text) width += char.charCodeAt(0) > 0x2e7f ? 13 : 7.2;
+  return width;
+}
+
+export class Layer {
+  readonly root = svg('svg', { class: 'marks-layer', 'aria-hidden': 'true' });
+  private readonly crosshair = svg('path', { class: 'crosshair' });
+  private readonly nodes = new Map<string, Node>();
+
+  constructor() {
+    this.root.append(this.crosshair);
+  }
+
+  draw(marks: readonly Mark[], dress: (mark: Mark) => Dress, view: View | null, crosshair: Point | null): void {
+    const { clientWidth: width, clientHeight: height } = this.root;
+    const wanted = new Set(view ? marks.map((mark) => mark.key) : []);
+    for (const [key, node] of this.nodes) {
+      if (wanted.has(key)) continue;
+      node.root.remove();
+      this.nodes.delete(key);
+    }
+    if (view) for (const mark of marks) this.nodeFor(mark.key).draw(mark, dress(mark), view, width, height);
+    this.crosshair.setAttribute('d', view && crosshair ? cross(apply(view.toScreen, crosshair)) : '');
+  }
+
+  private nodeFor(key: string): Node {
+    let node = this.nodes.get(key);
+    if (!node) {
+      node = new Node(key);
+      this.nodes.set(key, node);
+      this.root.append(node.root);
+    }
+    return node;
+  }
+}
+
+function cross([x, y]: Point): string {
+  return `M${x - 18} ${y}h12m12 0h12M${x} ${y - 18}v12m0 12v12`;
+}
