@@ -19,6 +19,7 @@ _HALF = (SHAPE[0] // 2, SHAPE[1] // 2)
 _CENTRE: Point = (4.0, 88.0)
 
 Rgb = NDArray[np.float32]
+Weight = NDArray[np.float32] | NDArray[np.float64]
 
 SKIN = (0.80, 0.585, 0.455)
 _FLESH = (0.55, 0.085, 0.075)
@@ -77,8 +78,8 @@ def _skin(height: Field, seed: int, pallor: float) -> Rgb:
     return np.asarray(colour + tone[..., None] * np.array([0.8, 1.1, 1.1], dtype=np.float32), dtype=np.float32)
 
 
-def _blend(picture: Rgb, over: Rgb, weight: Field) -> None:
-    w = np.clip(weight, 0, 1).astype(np.float32)[..., None]
+def _blend(picture: Rgb, over: Rgb, weight: Weight) -> None:
+    w = np.asarray(np.clip(weight, 0, 1), dtype=np.float32)[..., None]
     picture *= 1 - w
     picture += over * w
 
@@ -94,7 +95,7 @@ def _missing(hand: Hand, bone_name: str) -> bool:
     return any(c.bone in order and order.index(bone_name) >= order.index(c.bone) for c in hand.cuts)
 
 
-def _paint(skin: Rgb, box: tuple[slice, slice], colour: tuple[float, float, float], weight: Field) -> None:
+def _paint(skin: Rgb, box: tuple[slice, slice], colour: tuple[float, float, float], weight: Weight) -> None:
     _blend(skin[box], np.broadcast_to(np.array(colour, dtype=np.float32), skin[box].shape), weight)
 
 
@@ -164,7 +165,7 @@ def _develop(skin: Rgb, height: Field, seed: int, *, gauze: bool, side: str) -> 
         board -= np.where((down % 12 < 2) | (across % 12 < 2), np.float32(0.07), np.float32(0))[..., None]
     shadow = Image.fromarray((mask * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(22))
     dark = np.asarray(shadow.transform(shadow.size, Image.Transform.AFFINE, (1, 0, -20, 0, 1, -16)), dtype=np.float32) / 255
-    board = board * (1 - 0.5 * dark)[..., None]
+    board *= (1 - 0.5 * dark)[..., None]
     lit = skin * (0.34 + 0.68 * light)[..., None]
     _blend(board, lit, mask)
     rows, columns = height.shape
