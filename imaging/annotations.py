@@ -239,7 +239,7 @@ def _checked(instance: Instance, tool: str, points: Points, text: str, finding: 
         wrong["tool"] = "annotation-tool"
     if not 1 <= frame <= instance.number_of_frames:
         wrong["frame"] = "annotation-frame"
-    low, high = POINTS.get(tool, (0, 0))
+    low, high = POINTS.get(tool, (0, len(points)))
     if not low <= len(points) <= high:
         wrong["points"] = "annotation-points"
     elif not all(_lies(point, instance) for point in points):

@@ -230,6 +230,8 @@ def test_a_profile_turns_colours_into_srgb(pool: Pool) -> None:
     managed = Frames(Memory(stream), index, layout, shipped.ORGANISATION, bytes(profile))
     assert plain.array(0, pool)[8, 8].tolist()[0] > 240
     assert managed.array(0, pool)[8, 8].tolist()[2] > 200
-    assert (managed.reduced(0, 8, pool) is not None) and managed.array(0, pool)[8, 8].tolist()[0] < 100
+    small = managed.reduced(0, 8, pool)
+    assert small is not None
+    assert small[4, 4].tolist()[2] > 200
     broken = Frames(Memory(stream), index, layout, shipped.ORGANISATION, b"no profile at all")
     assert (broken.array(0, pool) == plain.array(0, pool)).all()

@@ -1,5 +1,7 @@
 """Negotiation: what is answered to which Accept header."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,7 +115,5 @@ def test_metadata_is_json_and_never_xml() -> None:
 
 @given(st.text(max_size=200))
 def test_any_header_is_read_or_refused(accept: str) -> None:
-    try:
-        negotiation.frames(accept, RAW, count=1, decodable=True)
-    except Unsupported as error:
-        assert error.code == "not-acceptable"
+    with contextlib.suppress(Unsupported):
+        assert negotiation.frames(accept, RAW, count=1, decodable=True).syntax == RAW
