@@ -260,13 +260,9 @@ def consent_withdrawn(database: Database, job: Job) -> None:
         system = Actor.system(case.organisation_id)
         rows = select(Referral).where(Referral.case_id == case.id, Referral.state.in_(REFERRAL_OPEN))
         for referral in db.scalars(rows):
-            if not _live(db, case, referral):
+            if not any(grant.reason == _reason(referral) for grant in cases.live_grants(db, case)):
                 questions.move(db, system, case, referral, "withdraw", code="consent-withdrawn")
         _lapse(db, system, case)
-
-
-def _live(db: Tx, case: Case, referral: Referral) -> bool:
-    return any(grant.reason == _reason(referral) for grant in cases.live_grants(db, case))
 
 
 def _reason(referral: Referral) -> str:
@@ -304,6 +300,8 @@ def _check(db: Tx, case: Case, to_organisation_id: UUID, expert_id: UUID | None,
     other = db.get(organisations.Organisation, to_organisation_id)
     if other is None or other.id == case.organisation_id:
         wrong["to_organisation_id"] = "organisation-not-found"
+    elif expert_id is not None and not people.serves(db, other.id, "expert", expert_id):
+        wrong["expert_id"] = "person-not-found"
     elif expert_id is None and not questions.coordinators(db, other.id):
         wrong["to_organisation_id"] = "referral-nobody-there"
     elif organisations.agreement_between(db, case.organisation_id, other.id, ids.now()) is None:
@@ -319,8 +317,7 @@ def _check(db: Tx, case: Case, to_organisation_id: UUID, expert_id: UUID | None,
 
 def _allocate(db: Tx, actor: Actor, case: Case, referral: Referral, expert_id: UUID) -> None:
     before = referral.expert_id
-    expert = next((p for p in people.members(db, referral.to_organisation_id, "expert") if p.id == expert_id), None)
-    if expert is None or expert.disabled_at is not None:
+    if not people.serves(db, referral.to_organisation_id, "expert", expert_id):
         raise NotFound("person-not-found")
     was_open = referral.open
     referral.expert_id, referral.acknowledged_at = expert_id, None
