@@ -119,7 +119,7 @@ class Sink:
         """Where the next byte belongs."""
         return self._start + len(self._held)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         """Take more bytes."""
         rest = memoryview(data)
         while rest:

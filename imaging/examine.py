@@ -46,14 +46,16 @@ def what(head: bytes) -> What:
 
 
 @task(seconds=30, result=192 << 20)
-def examine(source: Source, about: dict[str, Any]) -> Reply:
+def examine(source: Source, about: dict[str, Any] | None) -> Reply:
     """(summary, [header, study header, series header, frame index] and, of a photograph, the file made of it).
 
-    ``about`` is what ``photo.make`` needs. Raises Refused.
+    ``about`` is what ``photo.make`` needs; without it photographs are not taken. Raises Refused.
     """
     kind = what(source.at(0, 132))
     if kind == "dicom":
         return dicom.examine(source)
+    if about is None:
+        raise Refused("unknown-type")
     made = photo.make(source, kind, about)
     summary, parts = dicom.examine(Inflated(made))
     return summary, [*parts, made]

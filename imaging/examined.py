@@ -106,9 +106,9 @@ class Examined:
     made: bytes | None
 
 
-def examine(pool: Pool, file: Readable, about: Mapping[str, Any], *, organisation_id: UUID) -> Examined:
-    """Have a file examined in the sandbox. ``about`` is what ``photo.make`` needs. Raises Refused."""
-    result = pool.run(TASK, file, dict(about), organisation_id=organisation_id)
+def examine(pool: Pool, file: Readable, about: Mapping[str, Any] | None, *, organisation_id: UUID) -> Examined:
+    """Have a file examined in the sandbox. ``about`` is what ``photo.make`` needs; None: DICOM alone. Raises Refused."""
+    result = pool.run(TASK, file, about, organisation_id=organisation_id)
     try:
         header, study_header, series_header, frame_index, *made = result.blobs
         FrameIndex.decode(frame_index, size=len(made[0]) if made else file.size)

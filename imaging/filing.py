@@ -15,17 +15,15 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from core import audit, ids, jobs
+from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
-from imaging import patients, studies, uploads
+from imaging import patients, previews, studies, uploads
 from imaging.bodies import Piece
 from imaging.examined import Examined
 from imaging.patients import Expected, Identity
 from imaging.studies import Instance, Series, Study
 from imaging.uploads import Upload
-
-PREVIEW_JOB = "preview"
 
 ANOTHER_PATIENT, STUDY_OF_ANOTHER = "another-patient", "study-of-another-patient"
 CONFIRMABLE = frozenset({ANOTHER_PATIENT, STUDY_OF_ANOTHER})
@@ -96,10 +94,11 @@ def judge(db: Tx, upload: Upload, arrival: Arrival, expected: Expected | None, *
     return Verdict("held", "uid-conflict") if _series_taken(db, upload, arrival) else Verdict("filed")
 
 
-def settle(
-    db: Tx, actor: Actor, upload: Upload, arrival: Arrival, expected: Expected | None, *, confirmed: bool = False
-) -> Instance | None:
-    """Judge a file and make it so, in this transaction; the instance if it was filed. ``upload`` must be locked."""
+def settle(db: Tx, upload: Upload, arrival: Arrival, expected: Expected | None, *, confirmed: bool = False) -> Instance | None:
+    """Judge a file and make it so, in this transaction; the instance if it was filed. ``upload`` must be locked.
+
+    The caller records the event.
+    """
     serialise(db, upload.organisation_id)
     verdict = judge(db, upload, arrival, expected, confirmed=confirmed)
     if verdict.state == "held":
@@ -108,16 +107,21 @@ def settle(
             db, upload, {"names": identity.names, "id": identity.id, "birth_date": identity.birth_date, "sex": identity.sex}
         )
     filed = _place(db, upload, arrival) if verdict.state == "filed" else None
-    conclude(db, actor, upload, verdict if filed is None else Verdict("filed", instance_id=filed.id))
+    conclude(db, upload, verdict if filed is None else Verdict("filed", instance_id=filed.id))
     return filed
 
 
-def conclude(db: Tx, actor: Actor, upload: Upload, verdict: Verdict) -> None:
-    """Write down what became of a file, and record it. Bytes that are of no more use go."""
+def conclude(db: Tx, upload: Upload, verdict: Verdict) -> None:
+    """Write down what became of a file. Bytes that are of no more use go. The caller records the event."""
     upload.state, upload.reason, upload.instance_id = verdict.state, verdict.reason, verdict.instance_id
     upload.disagreeing = list(verdict.disagreeing)
     if verdict.state in ("duplicate", "refused"):
         uploads.drop_bytes(db, upload)
+
+
+def record(db: Tx, actor: Actor, upload: Upload) -> None:
+    """Record what became of one file."""
+    reason = {"reason": upload.reason} if upload.reason else {}
     audit.record(
         db,
         actor,
@@ -126,7 +130,7 @@ def conclude(db: Tx, actor: Actor, upload: Upload, verdict: Verdict) -> None:
         case_id=upload.case_id,
         object_type="upload",
         object_id=upload.id,
-        detail={"state": verdict.state, **({"reason": verdict.reason} if verdict.reason else {})},
+        detail={"state": upload.state, **reason},
     )
 
 
@@ -171,7 +175,7 @@ def _place(db: Tx, upload: Upload, arrival: Arrival) -> Instance:
     row.header = studies.seal_header(db, row, seen.header)
     row.frame_index = studies.seal_frame_index(db, row, seen.frame_index)
     db.add(row)
-    jobs.enqueue(db, PREVIEW_JOB, {"instance_id": str(row.id)}, organisation_id=row.organisation_id)
+    previews.order(db, row)
     return row
 
 

@@ -91,9 +91,10 @@ def process(
                 return upload
             upload.sha256 = sha256
             if seen is None:
-                filing.conclude(db, actor, upload, verdict)
-                return upload
-            _settle(db, actor, upload, seen, made, expected, confirmed=confirmed)
+                filing.conclude(db, upload, verdict)
+            else:
+                _settle(db, upload, seen, made, expected, confirmed=confirmed)
+            filing.record(db, actor, upload)
             return upload
     except BaseException:
         bodies.discard(database.store, made)
@@ -116,8 +117,8 @@ def confirm(database: Database, pool: Pool, actor: Actor, upload_id: UUID, *, ex
 def reject(db: Tx, actor: Actor, upload_id: UUID) -> Upload:
     """Let go of a held upload: it is not of this patient. Needs ``image:upload``; raises NotFound and Conflict."""
     upload = _held(db, actor, upload_id)
-    uploads.drop_bytes(db, upload)
-    filing.conclude(db, actor, upload, Verdict("discarded", "not-this-patient"))
+    uploads.discard(db, upload, "not-this-patient")
+    filing.record(db, actor, upload)
     return upload
 
 
@@ -156,14 +157,14 @@ def _store_made(database: Database, upload: Upload, seen: Examined | None) -> li
     return made
 
 
-def _settle(db: Tx, actor: Actor, upload: Upload, seen: Examined, made: list[bodies.Piece], expected: Expect, *, confirmed: bool) -> None:
+def _settle(db: Tx, upload: Upload, seen: Examined, made: list[bodies.Piece], expected: Expect, *, confirmed: bool) -> None:
     whom = expected(db, upload.case_id) if upload.case_id else None
     if seen.made is None:
         arrival = Arrival(seen, upload.id, upload.key_id, bodies.pieces(db, upload.id), upload.sha256 or "", upload.length)
-        filing.settle(db, actor, upload, arrival, whom, confirmed=confirmed)
+        filing.settle(db, upload, arrival, whom, confirmed=confirmed)
         return
     arrival = Arrival(seen, ids.new(), upload.key_id, made, hashlib.sha256(seen.made).hexdigest(), len(seen.made))
-    if filing.settle(db, actor, upload, arrival, whom, confirmed=confirmed) is None:
+    if filing.settle(db, upload, arrival, whom, confirmed=confirmed) is None:
         bodies.discard(db.store, made)
         return
     for piece in made:

@@ -198,11 +198,11 @@ def frame_index(db: Tx, row: Instance) -> FrameIndex:
 
 def header(db: Tx, row: Study | Series | Instance) -> Header:
     """The attributes of a study, a series or (all of them) an instance."""
-    return cast(Header, orjson.loads(header_document(db, row)))
+    return cast(Header, orjson.loads(header_bytes(db, row)))
 
 
-def header_document(db: Tx, row: Study | Series | Instance) -> bytes:
-    """The same as the JSON document that was sealed."""
+def header_bytes(db: Tx, row: Study | Series | Instance) -> bytes:
+    """The same as the JSON document that was made at intake."""
     key = unit(row) if isinstance(row, Instance) else study_unit(row)
     return db.keyring.unseal(db, key, "header", row.__tablename__, row.id, 1, row.header)
 

@@ -9,6 +9,7 @@ sender goes on. Every call is authorised afresh. There is no lock: a part is com
 stands where the part begins, so of two senders one wins and a dead connection hinders nobody.
 """
 
+import contextlib
 import datetime as dt
 import hashlib
 import unicodedata
@@ -107,7 +108,7 @@ def create(
     ``sha256`` (hexadecimal) is checked against the whole file at the end. Raises NotFound or Denied by policy,
     Invalid, and TooLarge over ``largest`` bytes or the person's quota.
     """
-    _authorise(db, actor, organisation_id, case_id)
+    authorise(db, actor, organisation_id, case_id)
     wrong = {"length": "upload-length-invalid"} if length <= 0 else {}
     if sha256 is not None and not (len(sha256) == 64 and _SHA256.issuperset(sha256)):
         wrong["sha256"] = "upload-sha256-invalid"
@@ -116,9 +117,9 @@ def create(
     if length > largest:
         raise TooLarge("upload-too-large", limit=largest)
     _check_quota(db, actor, length)
-    upload = new(db, actor, organisation_id=organisation_id, case_id=case_id, length=length, door="tus")
+    upload = new(actor, organisation_id=organisation_id, case_id=case_id, length=length, door="tus")
     upload.declared_sha256 = sha256
-    upload.name = _sealed_name(db, upload, name)
+    upload.name = seal_name(db, upload, name)
     db.keyring.create_study(db, organisation_id, upload.key_id, case_id)
     db.add(upload)
     db.flush()
@@ -126,7 +127,7 @@ def create(
     return upload
 
 
-def new(db: Tx, actor: Actor, *, organisation_id: UUID, case_id: UUID | None, length: int, door: Literal["tus", "stow"]) -> Upload:
+def new(actor: Actor, *, organisation_id: UUID, case_id: UUID | None, length: int, door: Literal["tus", "stow"]) -> Upload:
     """A row not yet added, whose key is its own unless the caller says otherwise."""
     upload_id = ids.new()
     return Upload(
@@ -240,7 +241,8 @@ def drop_bytes(db: Tx, upload: Upload) -> None:
     """Delete what was received, and destroy its key if nothing else is sealed under it."""
     bodies.forget(db, upload.id)
     if upload.key_id == upload.id:
-        db.keyring.destroy(db, upload.unit)
+        with contextlib.suppress(NotFound):  # what never left memory had none
+            db.keyring.destroy(db, upload.unit)
 
 
 def expire(database: Database, *, at: dt.datetime | None = None) -> int:
@@ -259,7 +261,7 @@ def expire(database: Database, *, at: dt.datetime | None = None) -> int:
 
 def for_case(db: Tx, actor: Actor, case_id: UUID, organisation_id: UUID) -> list[Upload]:
     """What was sent into a case and what became of each file, newest first; NotFound or Denied by policy."""
-    _authorise(db, actor, organisation_id, case_id)
+    authorise(db, actor, organisation_id, case_id)
     return _listed(db, Upload.case_id == case_id, Upload.organisation_id == organisation_id)
 
 
@@ -299,7 +301,8 @@ def plain_name(text: str) -> str:
     return "".join(c for c in last if unicodedata.category(c) not in _HIDDEN).strip()[:NAME_LIMIT]
 
 
-def _authorise(db: Tx, actor: Actor, organisation_id: UUID, case_id: UUID | None) -> None:
+def authorise(db: Tx, actor: Actor, organisation_id: UUID, case_id: UUID | None) -> None:
+    """Hold the actor to ``image:upload`` on the case, or (None) in the inbox of their own hospital."""
     if case_id is None and organisation_id != actor.organisation_id:
         raise NotFound("not-found")
     policy.require(db, actor, UPLOAD, organisation_id=organisation_id, case_id=case_id)
@@ -311,7 +314,7 @@ def _own(db: Tx, actor: Actor, upload_id: UUID, *, lock: bool = False) -> Upload
     if upload is None or (upload.state == "receiving" and upload.expires_at < ids.now()):
         raise NotFound("upload-not-found")
     try:
-        _authorise(db, actor, upload.organisation_id, upload.case_id)
+        authorise(db, actor, upload.organisation_id, upload.case_id)
     except Denied:
         raise NotFound("upload-not-found") from None
     return upload
@@ -335,7 +338,8 @@ def _listed(db: Tx, *where: ColumnElement[bool]) -> list[Upload]:
     return list(db.scalars(select(Upload).where(*where).order_by(Upload.id.desc()).limit(1_000)))
 
 
-def _sealed_name(db: Tx, upload: Upload, text: str) -> bytes | None:
+def seal_name(db: Tx, upload: Upload, text: str) -> bytes | None:
+    """What to put into ``upload.name``."""
     plain = plain_name(text)
     return db.keyring.seal(db, upload.owner, "file-name", Upload.__tablename__, upload.id, 1, plain.encode()) if plain else None
 
