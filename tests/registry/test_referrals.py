@@ -304,7 +304,12 @@ def test_who_may_do_what_to_a_question(world: World) -> None:
             with pytest.raises(error):
                 referrals.allocate(db, member.actor, referral.id, expert_id=cast.expert.id)
         referrals.allocate(db, cast.coordinator.actor, referral.id, expert_id=cast.expert.id)
-        for member, error in ((cast.surgeon, Denied), (cast.second_expert, NotFound), (cast.coordinator, Denied), (cast.stranger, NotFound)):
+        for member, error in (
+            (cast.surgeon, Denied),
+            (cast.second_expert, NotFound),
+            (cast.coordinator, Denied),
+            (cast.stranger, NotFound),
+        ):
             with pytest.raises(error):
                 referrals.acknowledge(db, member.actor, referral.id)
         for member, error in ((cast.surgeon, Denied), (cast.second_expert, NotFound), (cast.stranger, NotFound)):

@@ -1,0 +1,105 @@
+"""Access: who saw this patient and what did this person see, answered from the log to those who may ask."""
+
+import datetime as dt
+
+import pytest
+
+from auth import people
+from core import audit, ids
+from core.actor import Actor
+from core.errors import Denied, NotFound
+from registry import access, cases, entries, patients, worklist
+from tests.registry.conftest import World
+
+
+def test_who_saw_this_patient_names_everybody_in_the_order_of_the_log(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case = world.case(db)
+        other = world.case(db)
+        world.asked(db, case)
+    with world.begin() as db:
+        cases.get(db, cast.expert.actor, case.id)
+        worklist.items(db, cast.expert.actor)
+        cases.identity(db, cast.nurse.actor, case.id)
+        cases.get(db, cast.second_surgeon.actor, other.id)
+    with world.begin() as db:
+        rows = access.who_saw_patient(db, cast.administrator.actor, case.patient_id)
+        assert [row.leaf_index for row in rows] == sorted((row.leaf_index or 0 for row in rows), reverse=True)
+        newest = rows[:3]
+        assert [(row.person_name, row.action, row.case_number) for row in newest] == [
+            ("阿依古丽", "patient:identify", case.number),
+            ("陈浩", "case:worklist", None),
+            ("陈浩", "case:read", case.number),
+        ]
+        assert newest[1].organisation_name_en == "Taizhou Orthopaedic Hospital"
+        assert "王军" not in {row.person_name for row in rows}
+        earlier = access.who_saw_patient(db, cast.administrator.actor, case.patient_id, before=rows[2].leaf_index)
+        assert [row.event_id for row in earlier] == [row.event_id for row in rows[3:]]
+        none = access.who_saw_patient(db, cast.auditor.actor, case.patient_id, until=ids.now() - dt.timedelta(days=1))
+        assert none == []
+    with world.begin() as db:
+        asked = audit.events(db, cast.aral.id, actions=("audit:read",), patient_id=case.patient_id)
+        assert [(event.actor_id, event.purpose) for event in asked][-1] == (cast.administrator.id, "audit")
+        assert len(asked) == 3
+
+
+def test_what_a_person_did_is_told_for_colleagues_everywhere_and_for_visitors_here(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case = world.case(db)
+        world.asked(db, case)
+        coordinator_of_taizhou = cast.coordinator.id
+    with world.begin() as db:
+        rows = access.what_did_person(db, cast.administrator.actor, coordinator_of_taizhou)
+        assert {row.action for row in rows} >= {"referral:allocate", "grant:give"}
+        assert all(not row.abroad for row in rows)
+        with pytest.raises(NotFound):
+            access.what_did_person(db, cast.administrator.actor, cast.stranger.id)
+        assert access.what_did_person(db, cast.administrator.actor, cast.nurse.id)
+        names = [byline.name for byline in access.visitors(db, cast.administrator.actor)]
+        assert {"李娜", "林芳", "陈浩"} <= set(names)
+        assert "马丽" not in names
+
+
+def test_a_hospital_sees_what_its_people_did_abroad_without_the_others_case_numbers(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        system = Actor.system(cast.taizhou.id)
+        theirs = people.create(db, system, login="he.ping", name="何平", name_en="He Ping", roles=("administrator",))
+        case = world.case(db)
+        world.asked(db, case)
+        world.sign(db, case)
+    administrator = Actor(person_id=theirs.id, organisation_id=cast.taizhou.id, roles=frozenset({"administrator"}), session_id=ids.new())
+    with world.begin() as db:
+        rows = access.what_did_person(db, administrator, cast.expert.id)
+        signed = [row for row in rows if row.action == "opinion:sign"]
+        assert [(row.abroad, row.case_number, row.patients) for row in signed] == [(True, None, 1)]
+        for verb, key in ((access.who_saw_patient, case.patient_id), (access.who_saw_case, case.id)):
+            with pytest.raises(NotFound):
+                verb(db, administrator, key)
+
+
+def test_who_may_ask(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case = world.case(db)
+        world.asked(db, case)
+        entry = world.injury(db, case)
+    with world.begin() as db:
+        for member in (cast.nurse, cast.expert, cast.coordinator, cast.stranger):
+            for verb, key in (
+                (access.who_saw_patient, case.patient_id),
+                (access.who_saw_case, case.id),
+                (access.what_did_person, cast.surgeon.id),
+            ):
+                with pytest.raises((Denied, NotFound)):
+                    verb(db, member.actor, key)
+        assert access.who_saw_case(db, cast.surgeon.actor, case.id)
+        assert access.who_saw_case(db, cast.auditor.actor, case.id)
+        with pytest.raises((Denied, NotFound)):
+            access.who_saw_patient(db, cast.surgeon.actor, case.patient_id)
+        for verb, key in ((cases.get, case.id), (entries.get, entry.id), (entries.for_case, case.id)):
+            with pytest.raises(NotFound):
+                verb(db, cast.administrator.actor, key)
+        assert patients.identity(db, cast.administrator.actor, case.patient_id).name == "张卫国"
