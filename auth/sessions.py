@@ -181,7 +181,6 @@ def _live(now: dt.datetime) -> ColumnElement[bool]:
         SignedSession.ended_at.is_(None),
         SignedSession.expires_at > now,
         SignedSession.idle_at > now,
-        Person.disabled_at.is_(None),
         or_(Person.void_before.is_(None), SignedSession.started_at > Person.void_before),
     )
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable
 from uuid import UUID
 
@@ -176,24 +177,29 @@ def test_two_administrators_cannot_remove_each_other_at_once(database: Database,
     with database.begin() as db:
         second = join(db, cast.aral, "he.yu", "何雨", "He Yu", "administrator")
     outcomes: list[str] = []
-    together = threading.Barrier(2)
+    removed = threading.Event()
 
-    def remove(by: Actor, whom: UUID) -> None:
-        together.wait()
+    def remove(by: Actor, whom: UUID, *, first: bool) -> None:
+        if not first:
+            removed.wait()
         try:
             with database.begin() as db:
                 people.dismiss(db, fresh(by), whom, "administrator")
+                removed.set()
+                time.sleep(0.3 if first else 0)
             outcomes.append("done")
         except ShanhaiError as error:
             outcomes.append(error.code)
 
-    pair = ((cast.administrator.actor, second.id), (second.actor, cast.administrator.id))
-    threads = [threading.Thread(target=remove, args=each) for each in pair]
+    threads = [
+        threading.Thread(target=remove, args=(cast.administrator.actor, second.id), kwargs={"first": True}),
+        threading.Thread(target=remove, args=(second.actor, cast.administrator.id), kwargs={"first": False}),
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(outcomes) == ["done", "last-administrator"]
+    assert outcomes == ["done", "last-administrator"]
 
 
 def test_a_disabled_person_is_out_for_good_and_comes_back_anew(database: Database, cast: Cast) -> None:
