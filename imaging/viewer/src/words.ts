@@ -52,7 +52,7 @@ export function decimal(value: number, digits: number): string {
 export function moment(iso: string, now: Date = new Date()): string {
   const at = new Date(iso);
   if (Number.isNaN(at.getTime())) return '';
-  return `${ago(at, now)}, ${exact(at, now)}`;
+  return t('time-both', { ago: ago(at, now), exact: exact(at, now) });
 }
 
 function ago(at: Date, now: Date): string {

@@ -28,7 +28,7 @@ class Node {
     this.root.append(this.halo, this.path, this.label);
   }
 
-  draw(mark: Mark, dress: Dress, view: View, width: number, height: number): void {
+  draw(mark: Mark, dress: Dress, view: View, room: Room): void {
     const points = mark.points.map((p) => apply(view.toScreen, p));
     const d = outline(mark.tool, points);
     this.root.setAttribute('stroke', dress.colour);
@@ -36,19 +36,17 @@ class Node {
     this.root.classList.toggle('is-mine', dress.mine);
     this.halo.setAttribute('d', d);
     this.path.setAttribute('d', d);
-    this.write(dress, labelPlace(mark.tool, points), width, height);
+    this.write(dress, labelPlace(mark.tool, points), room);
     this.place(dress.selected && dress.mine ? handlesOf(mark.tool, points).map((i) => points[i]!) : []);
   }
 
-  private write({ lines: words, note, colour }: Dress, place: Place, width: number, height: number): void {
+  private write({ lines: words, note, colour }: Dress, place: Place, room: Room): void {
     const lines = note ? [...words, note] : words;
     while (this.label.childElementCount > lines.length) this.label.lastElementChild!.remove();
     while (this.label.childElementCount < lines.length) this.label.append(svg('tspan', { dy: this.label.childElementCount ? LINE : 0 }));
-    const [x, y] = corner(place, Math.max(0, ...lines.map(widthOf)), lines.length * LINE);
-    const left = Math.max(GAP, Math.min(x, width - Math.max(0, ...lines.map(widthOf)) - GAP));
-    const top = Math.max(GAP, Math.min(y, height - lines.length * LINE - GAP)) + BASELINE;
+    const { left, top } = room.take(place, Math.max(0, ...lines.map(widthOf)), lines.length * LINE);
     this.label.setAttribute('fill', colour);
-    this.label.setAttribute('y', String(Math.round(top)));
+    this.label.setAttribute('y', String(Math.round(top + BASELINE)));
     lines.forEach((text, i) => {
       const span = this.label.children[i]!;
       if (span.textContent !== text) span.textContent = text;
@@ -75,18 +73,46 @@ const LINE = 17;
 const BASELINE = 13;
 const GAP = 10;
 
-/** The top left of a block of text of this size, hung on its place. */
-function corner({ at: [x, y], side }: Place, width: number, height: number): Point {
-  switch (side) {
-    case 'right':
-      return [x + GAP, y - height / 2];
-    case 'left':
-      return [x - GAP - width, y - height / 2];
-    case 'above':
-      return [x - width / 2, y - GAP - height];
-    case 'below':
-      return [x - width / 2, y + GAP];
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where labels still find room: on the stage, and not over one another where another side is free. */
+class Room {
+  private readonly taken: Box[] = [];
+
+  constructor(
+    private readonly width: number,
+    private readonly height: number,
+  ) {}
+
+  take({ at, side }: Place, width: number, height: number): Box {
+    const sides = [side, ...SIDES.filter((other) => other !== side)];
+    const boxes = sides.map((one) => this.inside(beside(at, one, width, height)));
+    const box = boxes.find((one) => !this.taken.some((other) => overlap(one, other))) ?? boxes[0]!;
+    if (width > 0) this.taken.push(box);
+    return box;
   }
+
+  private inside(box: Box): Box {
+    const within = (from: number, size: number, room: number) => Math.max(GAP, Math.min(from, room - size - GAP));
+    return { ...box, left: within(box.left, box.width, this.width), top: within(box.top, box.height, this.height) };
+  }
+}
+
+const SIDES = ['right', 'left', 'below', 'above'] as const;
+
+function beside([x, y]: Point, side: Place['side'], width: number, height: number): Box {
+  const left = side === 'right' ? x + GAP : side === 'left' ? x - GAP - width : x - width / 2;
+  const top = side === 'below' ? y + GAP : side === 'above' ? y - GAP - height : y - height / 2;
+  return { left, top, width, height };
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return a.left < b.left + b.width && b.left < a.left + a.width && a.top < b.top + b.height && b.top < a.top + a.height;
 }
 
 /** Close enough for keeping a label on the stage: ideographs are as wide as they are high. */
@@ -106,14 +132,14 @@ export class Layer {
   }
 
   draw(marks: readonly Mark[], dress: (mark: Mark) => Dress, view: View | null, crosshair: Point | null): void {
-    const { clientWidth: width, clientHeight: height } = this.root;
+    const room = new Room(this.root.clientWidth, this.root.clientHeight);
     const wanted = new Set(view ? marks.map((mark) => mark.key) : []);
     for (const [key, node] of this.nodes) {
       if (wanted.has(key)) continue;
       node.root.remove();
       this.nodes.delete(key);
     }
-    if (view) for (const mark of marks) this.nodeFor(mark.key).draw(mark, dress(mark), view, width, height);
+    if (view) for (const mark of marks) this.nodeFor(mark.key).draw(mark, dress(mark), view, room);
     this.crosshair.setAttribute('d', view && crosshair ? cross(apply(view.toScreen, crosshair)) : '');
   }
 
