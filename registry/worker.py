@@ -10,7 +10,7 @@ from auth import signin, throttle
 from core import checkpoints
 from core.db import Database
 from core.jobs import Handler, Worker
-from imaging import intake, previews
+from imaging import intake, previews, uploads
 from imaging.sandbox import Pool
 from registry import board, consents, matching, patients, referrals
 
@@ -41,7 +41,8 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
 
 
 def sweep(database: Database) -> None:
-    """Forget what has run its time: full throttle buckets and sign-ins that came to nothing."""
+    """Forget what has run its time: full throttle buckets, sign-ins that came to nothing, uploads nobody finished."""
     with database.begin() as db:
         throttle.sweep(db)
         signin.sweep(db)
+    uploads.expire(database)
