@@ -50,6 +50,7 @@ class Access:
     patients: int
     object_type: str
     subject: str
+    subject_en: str
     abroad: bool
     leaf_index: int | None
     detail: dict[str, str | int | bool]
@@ -194,6 +195,7 @@ def _access(
         patients=len(event.patient_ids),
         object_type=event.object_type,
         subject=subject.name if subject else "",
+        subject_en=subject.name_en if subject else "",
         abroad=event.organisation_id != actor.organisation_id,
         leaf_index=event.leaf_index,
         detail=dict(event.detail),

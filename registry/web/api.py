@@ -14,7 +14,7 @@ from registry import board, cases, entries, messages, notices, patients, worklis
 from registry.cases import Case, Filter
 from registry.clocks import Reading
 from registry.entries import Recorded
-from registry.patients import Identity
+from registry.identities import Identity
 from registry.web import api_models as m
 from registry.web import scales, titles
 from registry.web.edge import Db, Me
@@ -195,4 +195,3 @@ def _entry(item: Recorded) -> m.EntryOut:
         reason=item.reason,
         document=item.document.model_dump(mode="json"),
     )
-

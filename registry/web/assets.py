@@ -49,4 +49,3 @@ class Assets(StaticFiles):
 def exists(path: str) -> bool:
     """Whether the build made this file."""
     return (FOLDER / path).is_file()
-

@@ -101,7 +101,13 @@ def prove(request: Request, db: Db, me: Me) -> Response:
     policy.require_in_organisation(me, "audit:verify")
     report = verification.verify(db, me.organisation_id, checkpoints.kept(request.app.state.checkpoints, me.organisation_id))
     audit.record(
-        db, me, "audit:verify", organisation_id=me.organisation_id, object_type="log", purpose="audit", detail={"findings": len(report.findings)}
+        db,
+        me,
+        "audit:verify",
+        organisation_id=me.organisation_id,
+        object_type="log",
+        purpose="audit",
+        detail={"findings": len(report.findings)},
     )
     page = "audit/proof.html" if request.headers.get("hx-request") else "audit/proof_page.html"
     return render(request, page, report=report)
@@ -163,7 +169,7 @@ def _line(one: Access, when: Clock) -> Line:
         key if has(language, key) else "audit-did-other",
         action=one.action,
         case=number,
-        subject=one.subject,
+        subject=in_language(language, _Name(one.subject, one.subject_en)) or translate(language, "audit-somebody"),
         count=one.patients,
         shown=one.detail.get("shown", one.patients),
         purpose=label(language, "consent_purpose", purpose) if isinstance(purpose, str) else "",
@@ -197,4 +203,3 @@ def _id(told: str) -> UUID:
         return UUID(told)
     except ValueError:
         raise Invalid("form-invalid", fields={"patient": "field-invalid"}) from None
-

@@ -28,9 +28,25 @@ from registry.web.who import Names
 
 router = APIRouter(include_in_schema=False)
 ASKED = (
-    "case:write case:refer case:close consent:write image:read image:upload annotation:read message:read message:write opinion:read"
-    " opinion:write decision:write followup:write referral:allocate referral:answer referral:withdraw patient:identify audit:read"
-).split()
+    "case:write",
+    "case:refer",
+    "case:close",
+    "consent:write",
+    "image:read",
+    "image:upload",
+    "annotation:read",
+    "message:read",
+    "message:write",
+    "opinion:read",
+    "opinion:write",
+    "decision:write",
+    "followup:write",
+    "referral:allocate",
+    "referral:answer",
+    "referral:withdraw",
+    "patient:identify",
+    "audit:read",
+)
 
 
 def rights(db: Tx, me: Actor, case: Case) -> frozenset[str]:

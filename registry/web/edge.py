@@ -56,13 +56,12 @@ def database_of(request: HTTPConnection) -> Database:
 
 async def tx(request: Request) -> AsyncIterator[Tx]:
     """The request's one transaction: committed when the route has returned, rolled back when it raised."""
-    async with request.app.state.gate():
-        async with contextmanager_in_threadpool(database_of(request).begin()) as db:
-            request.state.db = db
-            try:
-                yield db
-            finally:
-                request.state.db = None
+    async with request.app.state.gate(), contextmanager_in_threadpool(database_of(request).begin()) as db:
+        request.state.db = db
+        try:
+            yield db
+        finally:
+            request.state.db = None
 
 
 Db = Annotated[Tx, Depends(tx, scope="function")]

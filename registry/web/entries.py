@@ -30,42 +30,48 @@ router = APIRouter(include_in_schema=False)
 SEVERED = frozenset({"amputation", "devascularised"})
 
 
-@router.get("/cases/{case_id}/entries/{type}")
-def ask(request: Request, db: Db, me: Me, case_id: UUID, type: str, replaces: UUID | None = None) -> Response:
+@router.get("/cases/{case_id}/entries/{entry_type}")
+def ask(request: Request, db: Db, me: Me, case_id: UUID, entry_type: str, replaces: UUID | None = None) -> Response:
     """The form, with what was typed before."""
-    draft = entries.draft(db, me, case_id, _asked(type), replaces=replaces)
+    draft = entries.draft(db, me, case_id, _asked(entry_type), replaces=replaces)
     return _page(request, db, me, cases.get(db, me, case_id), draft, Attempt())
 
 
-@router.post("/cases/{case_id}/entries/{type}/draft")
-def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, type: str) -> Response:
+@router.post("/cases/{case_id}/entries/{entry_type}/draft")
+def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, entry_type: str) -> Response:
     """Keep what was typed so far."""
     version = text(form, "version")
     draft = entries.save(
-        db, me, case_id, _asked(type), _raw(type, form), replaces=_replaces(form), version=int(version) if version.isdigit() else None
+        db,
+        me,
+        case_id,
+        _asked(entry_type),
+        _raw(entry_type, form),
+        replaces=_replaces(form),
+        version=int(version) if version.isdigit() else None,
     )
     if wants_problem(request):
         return JSONResponse({"fields": {"version": str(draft.version)}})
     return see(f"/cases/{case_id}")
 
 
-@router.post("/cases/{case_id}/entries/{type}")
-def submit(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, type: str) -> Response:
+@router.post("/cases/{case_id}/entries/{entry_type}")
+def submit(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, entry_type: str) -> Response:
     """Enter the document into the record; what is not right yet is kept as a draft and shown again."""
     replaces = _replaces(form)
     with attempt(db) as tried:
-        _submit(db, me, case_id, _asked(type), form, replaces)
+        _submit(db, me, case_id, _asked(entry_type), form, replaces)
     case = cases.get(db, me, case_id)
     if tried:
-        return see(_next(case, type, text(form, "then")))
-    draft = entries.save(db, me, case_id, type, _raw(type, form), replaces=replaces)
+        return see(_next(case, entry_type, text(form, "then")))
+    draft = entries.save(db, me, case_id, entry_type, _raw(entry_type, form), replaces=replaces)
     return _page(request, db, me, case, draft, tried, reason=text(form, "reason"))
 
 
-def _submit(db: Tx, me: Actor, case_id: UUID, type: str, form: FormData, replaces: UUID | None) -> None:
-    typed, key = _raw(type, form), text(form, "client_key", 64) or None
+def _submit(db: Tx, me: Actor, case_id: UUID, entry_type: str, form: FormData, replaces: UUID | None) -> None:
+    typed, key = _raw(entry_type, form), text(form, "client_key", 64) or None
     if replaces is None:
-        entries.submit(db, me, case_id, type, typed, client_key=key)
+        entries.submit(db, me, case_id, entry_type, typed, client_key=key)
     else:
         entries.correct(db, me, replaces, typed, reason=text(form, "reason"), client_key=key)
 
@@ -86,26 +92,26 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
     return render(request, "case/entry.html", status=200 if tried else 422, **context)
 
 
-def _next(case: Case, type: str, then: str) -> str:
+def _next(case: Case, entry_type: str, then: str) -> str:
     """Where a new case goes on; a case under way goes back to its page."""
     if then == "another":
-        return f"/cases/{case.id}/entries/{type}"
+        return f"/cases/{case.id}/entries/{entry_type}"
     if case.state != "draft":
         return f"/cases/{case.id}"
-    if type == "injury" and case.kind in SEVERED and not case.summary.units:
+    if entry_type == "injury" and case.kind in SEVERED and not case.summary.units:
         return f"/cases/{case.id}/entries/amputation"
     return f"/cases/{case.id}/pictures"
 
 
-def _asked(type: str) -> str:
+def _asked(entry_type: str) -> str:
     """The types this room writes; the follow-up has a room of its own."""
-    if type not in entries.TYPES or type == "follow-up":
+    if entry_type not in entries.TYPES or entry_type == "follow-up":
         raise NotFound("entry-type-not-found")
-    return type
+    return entry_type
 
 
-def _raw(type: str, form: FormData) -> dict[str, str | list[str]]:
-    return raw(entries.TYPES[type][0], form)
+def _raw(entry_type: str, form: FormData) -> dict[str, str | list[str]]:
+    return raw(entries.TYPES[entry_type][0], form)
 
 
 def _replaces(form: FormData) -> UUID | None:

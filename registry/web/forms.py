@@ -96,4 +96,3 @@ def attempt(db: Tx) -> Iterator[Attempt]:
     except REFUSALS as refusal:
         tried.code, tried.params = refusal.code, dict(refusal.params)
         tried.errors = dict(refusal.fields) if isinstance(refusal, Invalid) else {}
-

@@ -31,6 +31,8 @@ def listed(request: Request, db: Db, me: Me) -> Response:
                 "count": len(found),
             }
         )
-    waiting = [told(language, db, me, row, may_identify=True) for row in uploads.in_inbox(db, me) if row.state in ("held", "refused", "received")]
+    waiting = [
+        told(language, db, me, row, may_identify=True) for row in uploads.in_inbox(db, me) if row.state in ("held", "refused", "received")
+    ]
     context: dict[str, Any] = {"lying": lying, "waiting": waiting}
     return render(request, "inbox.html", **context)

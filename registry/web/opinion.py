@@ -118,9 +118,7 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
     return render(request, "case/opinion.html", status=200 if tried else 422, **context)
 
 
-def _decision(
-    request: Request, db: Tx, me: Actor, case_id: UUID, opinion: UUID | None, values: dict[str, str], tried: Attempt
-) -> Response:
+def _decision(request: Request, db: Tx, me: Actor, case_id: UUID, opinion: UUID | None, values: dict[str, str], tried: Attempt) -> Response:
     case = cases.reach(db, me, case_id, "decision:write")
     signed = opinions.for_case(db, me, case_id)
     item = next((s for s in signed if s.opinion.id == opinion), signed[-1] if signed else None)

@@ -137,7 +137,9 @@ def _shell(request: Request, actor: Actor | None, language: str) -> Shell | None
     if db is None or actor is None or actor.person_id is None:
         return None
     here = request.url.path
-    rooms = tuple(Room(path, key, here == path or (path != "/" and here.startswith(path))) for path, key, action in ROOMS if may(actor, action))
+    rooms = tuple(
+        Room(path, key, here == path or (path != "/" and here.startswith(path))) for path, key, action in ROOMS if may(actor, action)
+    )
     person, organisation = people.get(db, actor, actor.person_id), organisations.get(db, actor.organisation_id)
     return Shell(in_language(language, person), in_language(language, organisation), notices.unread_count(db, actor), rooms)
 

@@ -49,7 +49,9 @@ def ask(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
 def listed(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     """What became of each file, for the page's script."""
     case = cases.get(db, me, case_id)
-    return JSONResponse({"uploads": [{key: told[key] for key in ("id", "state", "settled", "words")} for told in _told(request, db, me, case)]})
+    return JSONResponse(
+        {"uploads": [{key: told[key] for key in ("id", "state", "settled", "words")} for told in _told(request, db, me, case)]}
+    )
 
 
 @router.post("/cases/{case_id}/uploads/{upload_id}/confirm")

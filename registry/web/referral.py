@@ -168,7 +168,9 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID,
 def _consents(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt) -> Response:
     case = cases.reach(db, me, case_id, "consent:write")
     standing = consents.standing(db, me, case_id)
-    return render(request, "case/consents.html", status=200 if tried else 422, standing=standing, tried=tried, **banner(request, db, me, case))
+    return render(
+        request, "case/consents.html", status=200 if tried else 422, standing=standing, tried=tried, **banner(request, db, me, case)
+    )
 
 
 def _place(language: str, field: str) -> str:
@@ -177,7 +179,9 @@ def _place(language: str, field: str) -> str:
     if kind == "message":
         return translate(language, "refer-named-message", number=name)
     key = f"form-{kind}-{name.replace('_', '-')}"
-    return f"{translate(language, f'entry-{kind}')}: {translate(language, key)}" if has(language, key) else translate(language, "record-title")
+    return (
+        f"{translate(language, f'entry-{kind}')}: {translate(language, key)}" if has(language, key) else translate(language, "record-title")
+    )
 
 
 def _id(form: FormData, name: str) -> UUID:

@@ -87,11 +87,10 @@ def _scale(kind: str, span: dt.timedelta, reading: clocks.Reading, when: Clock) 
     hours = span.total_seconds() / 3600
     reach = max(HEADROOM * max((mark.hours for mark in marks), default=12.0), PAST_HEADROOM * hours)
     ticks = tuple(
-        Tick(round(100 * m.hours / reach, 2), translate(language, "clock-mark", hours=_hours(m.hours)), "middle", m in reading.passed) for m in marks
+        Tick(round(100 * m.hours / reach, 2), translate(language, "clock-mark", hours=_hours(m.hours)), "middle", m in reading.passed)
+        for m in marks
     )
-    told = translate(
-        language, f"clock-words-{kind}", span=when.span(span), marks=", ".join(tick.words for tick in ticks) or "–"
-    )
+    told = translate(language, f"clock-words-{kind}", span=when.span(span), marks=", ".join(tick.words for tick in ticks) or "–")
     return Scale(kind, int(span.total_seconds() // 60), reading.running == kind, round(100 * hours / reach, 2), ticks, told)
 
 

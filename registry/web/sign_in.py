@@ -4,7 +4,10 @@ A wrong answer is shown on the page and not raised, so that the try is counted. 
 when their session ended travels through these pages in the reader's own browser (``kept``).
 """
 
-from fastapi import APIRouter, Request
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -18,15 +21,16 @@ from registry.web.translations import COOKIE as LANGUAGE_COOKIE
 from registry.web.translations import LANGUAGES, PSEUDO, language_of, translate
 
 router = APIRouter(include_in_schema=False)
+Next = Annotated[str, Query(alias="next")]
 YEAR = 365 * 24 * 3600
 
 
 @router.get("/sign-in")
-def ask(request: Request, me: Visitor, next: str = "/") -> Response:
+def ask(request: Request, me: Visitor, onward: Next = "/") -> Response:
     """Name and password."""
     if me is not None:
-        return see(local(next))
-    return render(request, "sign-in/login.html", next=local(next), kept="", login="", wrong=None, expired=False)
+        return see(local(onward))
+    return render(request, "sign-in/login.html", next=local(onward), kept="", login="", wrong=None, expired=False)
 
 
 @router.post("/sign-in")
@@ -35,7 +39,7 @@ def password(request: Request, db: Db, form: Sent) -> Response:
     login = text(form, "login", 200)
     answer = signin.password(db, login=login, password=_secret(form, "password"), address=_address(request))
     if isinstance(answer, Refused):
-        context = {"login": login, "wrong": _told(request, answer), "expired": False, **_carried(form)}
+        context: dict[str, Any] = {"login": login, "wrong": _told(request, answer), "expired": False, **_carried(form)}
         return render(request, "sign-in/login.html", status=401, **context)
     return render(request, "sign-in/code.html", ticket=answer.secret, action="/sign-in/code", wrong=None, **_carried(form))
 
@@ -69,9 +73,9 @@ def code(request: Request, db: Db, form: Sent) -> Response:
 
 
 @router.get("/sign-in/again")
-def again(request: Request, me: Me, next: str = "/") -> Response:
+def again(request: Request, me: Me, onward: Next = "/") -> Response:
     """Prove again who one is before an act that weighs more."""
-    return render(request, "sign-in/code.html", ticket="", action="/sign-in/again", wrong=None, next=local(next), kept="")
+    return render(request, "sign-in/code.html", ticket="", action="/sign-in/again", wrong=None, next=local(onward), kept="")
 
 
 @router.post("/sign-in/again")
@@ -88,10 +92,8 @@ def prove(request: Request, db: Db, me: Me, form: Sent) -> Response:
 def sign_out(request: Request, db: Db, me: Visitor) -> Response:
     """End the session here; drafts that a page still holds are not touched."""
     if me is not None:
-        try:
+        with suppress(NotFound):
             sessions.end(db, me)
-        except NotFound:
-            pass
     answer = see("/sign-in")
     answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
     answer.headers["Clear-Site-Data"] = '"cache"'
@@ -132,7 +134,7 @@ def _onward(request: Request, form: FormData) -> Response:
     return render(request, "sign-in/continue.html", action=action, fields=fields, next=onward)
 
 
-def _carried(form: FormData) -> dict[str, str]:
+def _carried(form: FormData) -> dict[str, Any]:
     return {"next": local(text(form, "next", 2000)), "kept": text(form, "kept", 1 << 20)}
 
 
@@ -148,4 +150,3 @@ def _told(request: Request, refused: Refused) -> str:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
-

@@ -102,7 +102,14 @@ class Teller:
                 text = self._t(f"timeline-referral-{step.event}", hospital=hospital, person=person)
                 reason = label(self.when.language, "decline_reason", step.code)
                 note = " · ".join(part for part in (reason, step.words) if part)
-                yield Moment(step.at, text, self.names.person(step.by_id), note, key=step.event in ("request", "decline", "escalate"), href="#question")
+                yield Moment(
+                    step.at,
+                    text,
+                    self.names.person(step.by_id),
+                    note,
+                    key=step.event in ("request", "decline", "escalate"),
+                    href="#question",
+                )
 
     def opinions(self, signed: Iterable[Signed]) -> Iterator[Moment]:
         """Opinions and addenda."""
@@ -122,4 +129,9 @@ class Teller:
         for row in standing:
             if row is not None:
                 purpose = label(self.when.language, "consent_purpose", row.purpose)
-                yield Moment(row.at, self._t(f"timeline-consent-{row.standing}", purpose=purpose), self.names.person(row.recorded_by), href="#consent")
+                yield Moment(
+                    row.at,
+                    self._t(f"timeline-consent-{row.standing}", purpose=purpose),
+                    self.names.person(row.recorded_by),
+                    href="#consent",
+                )

@@ -31,10 +31,10 @@ ACCENTED = str.maketrans(
 )
 
 
-class _Accent(Transformer):  # type: ignore[misc]
+class _Accent(Transformer):
     """Accents the text of a Fluent tree and leaves its placeables alone."""
 
-    def visit_TextElement(self, node: ast.TextElement) -> ast.TextElement:
+    def visit_TextElement(self, node: ast.TextElement) -> ast.TextElement:  # noqa: N802 (the visitor's own naming)
         node.value = pseudo(node.value)
         return node
 

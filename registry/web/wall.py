@@ -123,7 +123,7 @@ class Wall:
 
         try:
             await self.app(scope, self._bounded(scope, receive), noting)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 (the last resort: whatever it is, it is answered and logged)
             frames = "".join(traceback.format_tb(fault.__traceback__))
             log.error("request %s: %s\n%s", scope["state"]["request_id"], type(fault).__name__, frames)
             if begun:

@@ -70,7 +70,12 @@ def _for_expert(known: Known, me: Actor) -> Now | None:
     write = Act("now-act-opinion", f"{base}/opinion", main=True)
     decline = Act("now-act-decline", f"{base}/referrals/{mine.id}#decline")
     if mine.acknowledged_at is None:
-        return Now("now-acknowledge", (Act("now-act-acknowledge", f"{base}/referrals/{mine.id}/acknowledge", main=True, post=True), write_plain(write), decline), True, mine.allocated_at)
+        return Now(
+            "now-acknowledge",
+            (Act("now-act-acknowledge", f"{base}/referrals/{mine.id}/acknowledge", main=True, post=True), write_plain(write), decline),
+            True,
+            mine.allocated_at,
+        )
     return Now("now-opinion", (write, decline), True, mine.acknowledged_at)
 
 
@@ -85,7 +90,9 @@ def _for_coordinator(known: Known, me: Actor) -> Now | None:
     for asked in known.asked:
         row = asked.referral
         if row.to_organisation_id == me.organisation_id and row.state in ("requested", "escalated", "declined"):
-            return Now("now-allocate", (Act("now-act-allocate", f"/cases/{known.case.id}/referrals/{row.id}", main=True),), True, row.requested_at)
+            return Now(
+                "now-allocate", (Act("now-act-allocate", f"/cases/{known.case.id}/referrals/{row.id}", main=True),), True, row.requested_at
+            )
     return None
 
 
@@ -118,7 +125,14 @@ def _waiting(known: Known, me: Actor) -> Now | None:
         if found is not None:
             acts = (Act("now-act-referral", f"/cases/{known.case.id}/referrals/{asked.referral.id}"),)
             late = "now-late-" if found.overdue else "now-wait-"
-            return Now(f"{late}{found.event}", acts, found.overdue and me.organisation_id == known.case.organisation_id, found.since, found.organisation_id, waiting=found)
+            return Now(
+                f"{late}{found.event}",
+                acts,
+                found.overdue and me.organisation_id == known.case.organisation_id,
+                found.since,
+                found.organisation_id,
+                waiting=found,
+            )
     return None
 
 
@@ -136,4 +150,10 @@ def _afterwards(known: Known, me: Actor) -> Now | None:
     ahead = next((seen.visit for seen in known.seen if seen.visit is not None and seen.standing == "planned"), None)
     if ahead is None:
         return Now("now-visits-done", (Act("now-act-close", f"{base}/close", main=True),) if "case:close" in known.may else ())
-    return Now("now-visit-planned", (Act("now-act-follow-up", f"{base}/follow-up"),), False, dt.datetime.combine(ahead.due_on, dt.time(12), dt.UTC), visit=ahead.code)
+    return Now(
+        "now-visit-planned",
+        (Act("now-act-follow-up", f"{base}/follow-up"),),
+        False,
+        dt.datetime.combine(ahead.due_on, dt.time(12), dt.UTC),
+        visit=ahead.code,
+    )

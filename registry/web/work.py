@@ -149,4 +149,3 @@ def _href(item: Item) -> str:
             return f"{base}#discussion"
         case _:
             return base
-

@@ -123,7 +123,7 @@ consent-standing-excused = emergency, to be had later
 identity-title = Who it is
 identity-show = Show who it is
 identity-recorded = The referral lets you see it. Each time is recorded.
-identity-noted = That you have seen this is recorded in the log of the patient’s hospital.
+identity-noted = That you have seen this is recorded in the log of the patient's hospital.
 
 close-title = Close the case
 close-lead = A closed case can be read but not written in any more.

@@ -68,3 +68,8 @@ referral-state-escalated = No answer in time
 referral-state-answered = Answered
 referral-state-declined = Declined
 referral-state-withdrawn = Taken back
+
+error-written-meanwhile = This was sent twice at once, or somebody else was first.
+error-written-meanwhile-next = Look whether it is there already; if not, send it again.
+error-changed-meanwhile = Somebody else has just changed this.
+error-changed-meanwhile-next = Look at it as it stands now and try again; nothing was overwritten.

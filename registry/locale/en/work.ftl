@@ -42,9 +42,9 @@ cases-search = Search by patient
 cases-search-help = Part of the name, pinyin, initials or a number; in your own hospital.
 cases-search-go = Search
 cases-found = { $count ->
-    [0] Nobody found for “{ $sought }”
-    [one] 1 case for “{ $sought }”
-   *[other] { $count } cases for “{ $sought }”
+    [0] Nobody found for "{ $sought }"
+    [one] 1 case for "{ $sought }"
+   *[other] { $count } cases for "{ $sought }"
 }
 cases-all = All
 cases-more = Older cases

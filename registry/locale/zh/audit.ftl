@@ -115,3 +115,4 @@ audit-did-enrolment-complete = 开通了账号
 audit-did-organisation-create = 创建了医院
 audit-did-agreement-record = 登记了合作协议
 audit-did-agreement-end = 终止了合作协议
+audit-somebody = 另一家医院

@@ -65,3 +65,8 @@ referral-state-escalated = 未按时答复
 referral-state-answered = 已答复
 referral-state-declined = 已婉拒
 referral-state-withdrawn = 已撤回
+
+error-written-meanwhile = 同一内容被同时发送了两次，或已有人先一步写入。
+error-written-meanwhile-next = 请先看看是否已经保存；若没有，请再发送一次。
+error-changed-meanwhile = 刚刚有人修改了这里。
+error-changed-meanwhile-next = 请先查看现在的内容再试；没有任何内容被覆盖。
