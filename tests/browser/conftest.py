@@ -33,7 +33,7 @@ VIEWPORTS = {"phone": (390, 844), "desktop": (1280, 800)}
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 SCREENSHOTS = chromium.HERE / "screenshots"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-PATIENCE = 180.0
+PATIENCE = 600.0
 
 
 @dataclass
