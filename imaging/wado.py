@@ -134,7 +134,7 @@ def metadata(db: Tx, found: Sequence[Found], scope: Scope) -> bytes:
 
 
 def _metadata(db: Tx, one: Found, scope: Scope) -> bytes:
-    document = studies.header_document(db, one.row)
+    document = studies.header_bytes(db, one.row)
     if not one.identified:
         document = orjson.dumps(deidentify.header(orjson.loads(document), one.number))
     # a quotation mark inside a value is escaped, so that this cannot match within one
@@ -155,9 +155,13 @@ def open_one(db: Tx, found: Found) -> Opened:
     return Opened(found, shown, studies.source(db, row), opened, small)
 
 
-def open_all(db: Tx, found: Sequence[Found]) -> list[Opened]:
-    """Many instances, ready to be read as objects. Headers are opened only where the caller may not see all."""
-    return [_bare(db, one) if one.identified else open_one(db, one) for one in found]
+def open_all(db: Tx, found: Sequence[Found], accept: str) -> list[Opened]:
+    """Many instances, ready to leave as objects in the form ``accept`` asks for. Raises Unsupported (406).
+
+    Headers and frames are opened only where an object has to be written anew.
+    """
+    form = negotiation.instances(accept, one=len(found) == 1)
+    return [_bare(db, one) if one.identified and form.syntax in ("*", one.row.transfer_syntax_uid) else open_one(db, one) for one in found]
 
 
 def _bare(db: Tx, found: Found) -> Opened:
@@ -291,7 +295,7 @@ def _named(header: attributes.Attributes, start: int, length: int) -> str | None
     for name, element in header.items():
         if attributes.bulk_range(element) == (start, length):
             return name
-        if any(_named(item, start, length) for item in element.get("Value") or () if isinstance(item, Mapping)):
+        if element.get("vr") == "SQ" and any(_named(item, start, length) is not None for item in element.get("Value") or ()):
             return ""
     return None
 
