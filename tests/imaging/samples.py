@@ -73,6 +73,14 @@ def _written(values: dict[str, Any], syntax: str, preamble: bytes, frames: list[
     return file.getvalue()
 
 
+def dicomdir(*file_id: str) -> bytes:
+    """A medium's table of contents that points at ``file_id``."""
+    record = Dataset()
+    with warnings.catch_warnings(action="ignore"):
+        record.DirectoryRecordType, record.ReferencedFileID = "IMAGE", list(file_id)
+    return dicom(SOPClassUID="1.2.840.10008.1.3.10", DirectoryRecordSequence=[record], PixelData=None)
+
+
 def jpeg_frames(count: int) -> bytes:
     """A multi-frame JPEG object of 16 × 16 pixels."""
     return dicom(

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from imaging import examined, patients
 from imaging.bodies import Memory
@@ -68,6 +69,20 @@ REFUSED = [
     ("uid", "no uid", lambda: samples.dicom(SOPInstanceUID="not a uid")),
     ("uid", "study uid missing", lambda: samples.dicom(StudyInstanceUID=None)),
     ("transfer-syntax", "unknown", lambda: samples.dicom(syntax="1.2.3.4.5")),
+    ("dicomdir", "climbing out", lambda: samples.dicomdir("..", "..", "ETC", "PASSWD")),
+    (
+        "inconsistent",
+        "rows as UL",
+        lambda: samples.dicom().replace(b"\x28\x00\x10\x00US\x02\x00\x10\x00", b"\x28\x00\x10\x00SS\x02\x00\x10\x00"),
+    ),
+    ("inconsistent", "rows twice", lambda: samples.dicom().replace(b"\x28\x00\x11\x00US", b"\x28\x00\x10\x00US")),
+    ("truncated", "a length beyond the end", lambda: samples.dicom().replace(b"LO\x08\x000010234", b"UT\0\0\xf0\xff\xff\x7f")),
+    (
+        "inconsistent",
+        "compressed, in no fragments",
+        lambda: samples.dicom().replace(b"UI\x14\x001.2.840.10008.1.2.1\0", b"UI\x14\x001.2.840.10008.1.2.5\0"),
+    ),
+    ("empty", "nothing", lambda: b""),
 ]
 
 
@@ -301,6 +316,34 @@ def test_when_a_photograph_was_taken(pool: Pool, taken: str | None, offset: str 
     """A camera without a zone is taken by the hospital's clock; one without a clock counts as taken when it came."""
     file = samples.photo(exif=samples.exif(taken=taken, offset=offset))
     assert look(pool, file).summary.captured_at("Asia/Shanghai") == expected
+
+
+def test_texts_and_trailers_of_every_kind_are_gone(pool: Pool) -> None:
+    """Attacks 27 to 29: text chunks, a comment, a zip behind the picture, a page before it."""
+    secret = b"secret-of-the-sender"
+    info = PngInfo()
+    info.add_text("Comment", secret.decode())
+    info.add_itxt("XML:com.adobe.xmp", secret.decode())
+    for file in (
+        samples.photo("PNG", pnginfo=info),
+        samples.photo("WEBP", exif=samples.exif(secret=secret.decode()), xmp=secret),
+        samples.photo("HEIF", exif=samples.exif(secret=secret.decode())),
+        samples.photo(comment=secret, exif=samples.exif(secret=secret.decode())) + b"PK\x03\x04" + secret,
+        samples.photo().replace(b"\xff\xdb", b"\xff\xe1\x00\x16" + secret + b"\xff\xdb", 1),
+        samples.photo().replace(b"\xff\xdb", b"\xff\xfe\x00\x16" + secret + b"\xff\xdb", 1),
+    ):
+        assert secret in file or file[:4] in (b"RIFF", b"\x89PNG") or b"ftyp" in file[:12]
+        seen = look(pool, file)
+        assert seen.made is not None
+        assert secret not in seen.made
+        assert secret not in seen.header
+
+
+def test_a_program_in_the_preamble_makes_it_no_program_and_loses_nothing(pool: Pool) -> None:
+    """Attack 24, CVE-2019-11687: it is DICOM by its content and kept as it came; nobody is ever handed the preamble."""
+    for start in (b"MZ\x90\x00", b"\x7fELF", b"<html><script>", b"II*\x00", b"\xff\xd8\xff\xe0"):
+        seen = look(pool, samples.dicom(preamble=start.ljust(128, b"\0")))
+        assert (seen.summary.kind, seen.made) == ("ct", None)
 
 
 def test_a_progressive_jpeg_is_developed_for_the_standard_knows_only_baseline(pool: Pool) -> None:
