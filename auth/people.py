@@ -251,7 +251,8 @@ def enable(db: Tx, actor: Actor, person_id: UUID) -> Person:
 
 
 def set_language(db: Tx, actor: Actor, language: str) -> Person:
-    """Choose the actor's own language. Raises Invalid."""
+    """Choose the actor's own language. Raises Invalid, and Denied for a token."""
+    rules.refuse_token(actor)
     if actor.person_id is None:
         raise Denied("not-allowed")
     if language not in LANGUAGES:
@@ -278,7 +279,8 @@ def manageable(db: Tx, actor: Actor, person_id: UUID, *, at_home: bool = False) 
 
 
 def set_time_zone(db: Tx, actor: Actor, time_zone: str) -> Person:
-    """Choose the zone the actor's times are shown in. Raises Invalid."""
+    """Choose the zone the actor's times are shown in. Raises Invalid, and Denied for a token."""
+    rules.refuse_token(actor)
     if actor.person_id is None:
         raise Denied("not-allowed")
     if time_zone not in ZONES:

@@ -191,6 +191,12 @@ def require_in_organisation(actor: Actor, action: str, *, person_id: UUID | None
         raise Denied("not-allowed")
 
 
+def refuse_token(actor: Actor) -> None:
+    """Keep an API token from what is its person's own business: sessions, factors, preferences. Raises Denied."""
+    if actor.token_id is not None:
+        raise Denied("session-needed")
+
+
 def require_step_up(actor: Actor) -> None:
     """Hold a person to a second factor or password given in the last five minutes; the system passes.
 
@@ -198,7 +204,6 @@ def require_step_up(actor: Actor) -> None:
     """
     if actor.person_id is None:
         return
-    if actor.token_id is not None:
-        raise Denied("session-needed")
+    refuse_token(actor)
     if actor.stepped_up_at is None or ids.now() - actor.stepped_up_at >= STEP_UP:
         raise StepUpNeeded("step-up-needed")

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, and_, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import actors, people, secret
+from auth import actors, people, rules, secret
 from auth.people import Person
 from core import audit, ids
 from core.actor import Actor
@@ -98,14 +98,19 @@ def again(db: Tx, actor: Actor) -> Actor | None:
 
 
 def own(db: Tx, actor: Actor) -> list[SignedSession]:
-    """The live sessions of the actor's own person, newest first."""
+    """The live sessions of the actor's own person, newest first. Raises Denied for a token."""
+    rules.refuse_token(actor)
     query = select(SignedSession).join(Person, Person.id == SignedSession.person_id)
     query = query.where(SignedSession.person_id == actor.person_id, _live(ids.now()))
     return list(db.scalars(query.order_by(SignedSession.seen_at.desc(), SignedSession.id)))
 
 
 def end(db: Tx, actor: Actor, session_id: UUID | None = None) -> None:
-    """End the actor's session (sign out) or another of the same person. Raises NotFound for anybody else's."""
+    """End the actor's session (sign out) or another of the same person.
+
+    Raises NotFound for anybody else's, and Denied for a token.
+    """
+    rules.refuse_token(actor)
     session = db.get(SignedSession, session_id or actor.session_id) if session_id or actor.session_id else None
     if session is None or session.person_id != actor.person_id:
         raise NotFound("session-not-found")
@@ -126,6 +131,7 @@ def end_all(db: Tx, actor: Actor, person_id: UUID, *, because: str, keep: UUID |
 
     For the person, and for ``people:manage`` in their home organisation. Raises NotFound and Denied.
     """
+    rules.refuse_token(actor)
     mine = person_id == actor.person_id
     person = people.get(db, actor, person_id) if mine else people.manageable(db, actor, person_id, at_home=True)
     now = ids.now()

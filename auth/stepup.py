@@ -15,16 +15,20 @@ from core.errors import Denied
 
 
 def prove(db: Tx, actor: Actor, *, code: str = "", password: str = "", address: str) -> SignedIn | Refused:
-    """Step up by a code of the moment, or by the password when no code is given.
+    """Step up by a code of the moment, or by the password when that is given instead.
 
     Refused ``code-wrong`` or ``password-wrong``. Raises Throttled, and Denied without a session.
     """
     person, network = _person(db, actor), throttle.network(address)
-    if not (
-        proofs.code(db, person, code, network=network) if code else proofs.password(db, person, person.login, password, network=network)
-    ):
+    by_password = bool(password) and not code
+    right = (
+        proofs.password(db, person, person.login, password, network=network)
+        if by_password
+        else proofs.code(db, person, code, network=network)
+    )
+    if not right:
         _record(db, actor, "session:step-up", person, "failure")
-        return Refused("code-wrong" if code else "password-wrong")
+        return Refused("password-wrong" if by_password else "code-wrong")
     return SignedIn(*sessions.step_up(db, actor))
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import inspect, select
 
 from auth import people, sessions
+from auth.rules import ACTIONS
 from auth.sessions import Limits, SignedSession
 from core import ids
 from core.actor import Actor
@@ -186,3 +187,21 @@ def test_a_network_is_known_after_a_sign_in_there(database: Database, cast: Cast
         assert sessions.signed_in_from(db, cast.surgeon.id, "198.51.100.4")
         assert not sessions.signed_in_from(db, cast.surgeon.id, "198.51.100.5")
         assert not sessions.signed_in_from(db, cast.nurse.id, "198.51.100.4")
+
+
+def test_a_token_has_no_business_with_its_persons_sessions_or_preferences(database: Database, cast: Cast) -> None:
+    with database.begin() as db:
+        session, cookie = begin(db, cast.surgeon)
+        machine = dataclasses.replace(session, session_id=None, token_id=ids.new(), scopes=frozenset(ACTIONS))
+        for act in (
+            lambda: sessions.own(db, machine),
+            lambda: sessions.end(db, machine, session.session_id),
+            lambda: sessions.end_all(db, machine, cast.surgeon.id, because="mischief"),
+            lambda: sessions.switch(db, machine, cast.aral.id),
+            lambda: people.set_language(db, machine, "en"),
+            lambda: people.set_time_zone(db, machine, "Asia/Urumqi"),
+        ):
+            with pytest.raises(Denied) as refused:
+                act()
+            assert refused.value.code == "session-needed"
+        assert sessions.resolve(db, cookie) == session

@@ -43,7 +43,7 @@ def test_a_wrong_proof_leaves_things_as_they_were(database: Database, cast: Cast
     with database.begin() as db:
         assert stepup.prove(db, cast.expert.actor, code="000", address=HOME) == Refused("code-wrong")
         assert stepup.prove(db, cast.expert.actor, password="not it", address=HOME) == Refused("password-wrong")
-        assert stepup.prove(db, cast.expert.actor, address=HOME) == Refused("password-wrong")
+        assert stepup.prove(db, cast.expert.actor, address=HOME) == Refused("code-wrong")
         assert stepup.prove(db, cast.expert.actor, code=cast.second_expert.code(), address=HOME) == Refused("code-wrong")
         found = sessions.again(db, cast.expert.actor)
         assert found is not None
