@@ -69,7 +69,7 @@ def code(request: Request, db: Db, form: Sent) -> Response:
             return render(request, "sign-in/code.html", status=401, ticket=ticket, action="/sign-in/code", wrong=wrong, **_carried(form))
         return render(request, "sign-in/login.html", status=401, login="", wrong=wrong, expired=False, **_carried(form))
     request.state.actor = answer.actor
-    return with_session(_onward(request, form), answer.cookie)
+    return _with_language(with_session(_onward(request, form), answer.cookie), answer.actor.language)
 
 
 @router.get("/sign-in/again")
@@ -113,14 +113,19 @@ def language(request: Request, db: Db, me: Visitor, form: Sent) -> Response:
     if me is not None and chosen in LANGUAGES:
         people.set_language(db, me, chosen)
     answer = see(local(text(form, "next", 500)))
-    if chosen in (*LANGUAGES, PSEUDO):
-        answer.set_cookie(LANGUAGE_COOKIE, chosen, max_age=YEAR, path="/", secure=True, httponly=True, samesite="lax")
-    return answer
+    return _with_language(answer, chosen)
 
 
 def with_session(answer: Response, secret: str) -> Response:
     """The answer with the session's cookie: this host only, never to a script, kept for the browser's session."""
     answer.set_cookie(COOKIE, secret, path="/", secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+def _with_language(answer: Response, chosen: str) -> Response:
+    """The answer with the language's cookie: for the pages that do not know who reads them."""
+    if chosen in (*LANGUAGES, PSEUDO):
+        answer.set_cookie(LANGUAGE_COOKIE, chosen, max_age=YEAR, path="/", secure=True, httponly=True, samesite="lax")
     return answer
 
 
