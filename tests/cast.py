@@ -6,6 +6,7 @@ it, their password and the secret of their authenticator.
 """
 
 import datetime as dt
+import time
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -38,7 +39,10 @@ class Member:
         return self.actor.person_id
 
     def code(self, steps: int = 0) -> str:
-        """The authenticator's code now, or some steps later or earlier."""
+        """The authenticator's code now, or some steps later or earlier (then with time left to use it)."""
+        left = 30 - time.time() % 30
+        if steps < 0 and left < 5:
+            time.sleep(left)
         return pyotp.TOTP(self.totp_secret).at(ids.now(), counter_offset=steps)
 
 
