@@ -49,6 +49,8 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Task:
+    """A registered function, the seconds it may take and the most bytes it may give back."""
+
     function: Callable[..., Reply]
     seconds: float
     result: int

@@ -101,6 +101,7 @@ def settle(db: Tx, upload: Upload, arrival: Arrival, expected: Expected | None, 
     """
     serialise(db, upload.organisation_id)
     verdict = judge(db, upload, arrival, expected, confirmed=confirmed)
+    upload.identity = None
     if verdict.state == "held":
         identity = arrival.seen.summary.identity
         upload.identity = uploads.seal_identity(

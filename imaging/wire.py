@@ -29,6 +29,8 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """One message: its kind, a JSON value and byte strings."""
+
     kind: bytes
     value: Any
     blobs: tuple[bytes, ...] = ()

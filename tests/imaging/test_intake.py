@@ -78,6 +78,7 @@ def test_a_file_of_somebody_else_is_held_until_a_person_confirms(world: World, f
         intake.confirm(world.database, world.pool, world.stranger, upload.id)
     confirmed = intake.confirm(world.database, world.pool, world.surgeon, upload.id, expected=lambda _, __: WANG)
     assert outcome(confirmed) == ("filed", None)
+    assert confirmed.identity is None
     with pytest.raises(Conflict):
         intake.confirm(world.database, world.pool, world.surgeon, upload.id)
 

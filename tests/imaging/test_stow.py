@@ -1,6 +1,7 @@
 """STOW-RS: bodies of any shape, cut anywhere, and what each object of them becomes."""
 
 import hashlib
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -120,6 +121,24 @@ def test_sending_it_all_again_changes_nothing(world: World) -> None:
     assert (answer.stored, outcomes(answer)) == ("all", [("duplicate", None)] * 3)
     assert sorted(world.database.store.keys("")) == before
     assert len(world.rows(Instance)) == 3
+
+
+def test_two_senders_of_the_same_study_at_once_file_it_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stow, "BATCH", 2)
+    files, answers = slices(6), list[Answer]()
+    threads = [threading.Thread(target=lambda order=order: answers.append(store(world, order))) for order in (files, files[::-1], files)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.stored for answer in answers] == ["all"] * 3
+    assert sorted(each for answer in answers for each, _ in outcomes(answer)) == ["duplicate"] * 12 + ["filed"] * 6
+    assert (len(world.rows(Study)), len(world.rows(Series)), len(world.rows(Instance))) == (1, 1, 6)
+    assert len(list(world.database.store.keys(""))) == len(world.rows(Part)) == 6
+    with world.database.begin() as db:
+        [study] = studies.for_case(db, world.surgeon, world.case_id, world.cast.aral.id)
+        found = [studies.source(db, row) for row in studies.instances_of(db, study)]
+    assert [source.read(0, source.size) for source in found] == files
 
 
 def test_a_held_object_can_be_confirmed(world: World) -> None:
