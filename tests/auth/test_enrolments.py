@@ -80,14 +80,14 @@ def test_it_is_good_once_and_for_three_days_and_the_newest_alone(database: Datab
         replaced = enrolments.issue(db, admin, cast.surgeon.id)
         used = enrolments.issue(db, admin, cast.surgeon.id)
         enrolments.complete(db, used, password=NEW, code=cast.surgeon.code(), address=HOME)
-        old = enrolments.issue(db, admin, cast.surgeon.id)
+        old = enrolments.issue(db, admin, cast.nurse.id)
         db.scalars(select(Enrolment).where(Enrolment.ended_at.is_(None))).one().expires_at -= dt.timedelta(days=3)
         db.flush()
-        for plain in (replaced, used, old, "", "x", "\ud800"):
+        for plain, code in ((replaced, 1), (used, 1), (old, 0), ("", 0), ("x", 0), ("\ud800", 0)):
             with pytest.raises(NotFound):
                 enrolments.shown(db, plain)
             with pytest.raises(NotFound):
-                enrolments.complete(db, plain, password=NEW, code=cast.surgeon.code(1), address=HOME)
+                enrolments.complete(db, plain, password=NEW, code=cast.surgeon.code(code), address=HOME)
 
 
 def test_ten_wrong_codes_end_it(database: Database, cast: Cast) -> None:
