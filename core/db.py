@@ -14,9 +14,11 @@ from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
-from core.errors import Unavailable
+from core.errors import Conflict, PreconditionFailed, ShanhaiError, Unavailable
 from core.keyring import Keyring
 from core.storage import Store
 from core.tables import Base
@@ -68,7 +70,11 @@ class Database:
 
     @contextmanager
     def begin(self, *, readonly: bool = False) -> Iterator[Tx]:
-        """One transaction: committed when the block ends well, rolled back when it raises."""
+        """One transaction: committed when the block ends well, rolled back when it raises.
+
+        Raises Conflict ``written-meanwhile`` and PreconditionFailed ``changed-meanwhile`` when another
+        transaction was first.
+        """
         if self._writer is None or readonly:
             with self._transaction(readonly=readonly) as db:
                 yield db
@@ -84,8 +90,13 @@ class Database:
         with Tx(self.engine, expire_on_commit=False) as db:
             db.keyring, db.store = self.keyring, self.store
             db.connection(execution_options=options)
-            yield db
-            db.commit()
+            try:
+                yield db
+                db.commit()
+            except StaleDataError:
+                raise PreconditionFailed("changed-meanwhile") from None
+            except DBAPIError as error:
+                raise _meanwhile(error) or error from None
 
     def create_all(self) -> None:
         """Every table of the packages imported so far, for tests; a deployment runs the migrations."""
@@ -94,6 +105,17 @@ class Database:
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
+
+
+def _meanwhile(error: DBAPIError) -> ShanhaiError | None:
+    """What another transaction did first, as an error of ours; None for any other fault of the database.
+
+    PostgreSQL appendix A: 23505 unique_violation, 40P01 deadlock_detected, 40001 serialization_failure.
+    """
+    state = getattr(error.orig, "sqlstate", None)
+    if state == "23505" or "UNIQUE constraint failed" in str(error.orig):
+        return Conflict("written-meanwhile")
+    return PreconditionFailed("changed-meanwhile") if state in ("40P01", "40001") else None
 
 
 def _engine(url: str) -> Engine:

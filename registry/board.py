@@ -16,7 +16,7 @@ from core import ids, jobs
 from core.actor import Actor
 from core.db import Database, Tx
 from core.jobs import Job
-from registry import cases, clocks, notices, patients, redflags, summaries
+from registry import audience, cases, clocks, notices, patients, redflags, summaries
 from registry.cases import Case
 from registry.clocks import Reading, Unit
 from registry.forms.amputation import Amputation
@@ -85,7 +85,7 @@ def person_changed(database: Database, job: Job) -> None:
 def _by_clocks(db: Tx, actor: Actor, case: Case, now: dt.datetime) -> None:
     running = [reading for reading in readings(db, case, now) if reading.running in ("warm", "cold")]
     if cases.raise_urgency(db, actor, case, clocks.raises_to(running), "ischaemia-mark-passed"):
-        notices.tell(db, cases.participants(db, case), "urgency-raised", case, but=actor.person_id)
+        notices.tell(db, audience.participants(db, case), "urgency-raised", case, but=actor.person_id)
     due = [reading.next_at for reading in running if reading.next_at is not None]
     if due and case.urgency != "emergency":
         at = _on_grain(min(due))

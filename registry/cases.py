@@ -17,14 +17,13 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import policy
-from auth.grants import Grant
 from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.keyring import Unit
 from core.tables import Base, Code, IdColumn
-from registry import patients, states, summaries, valuesets
+from registry import once, patients, states, summaries, valuesets
 from registry.identities import Identity
 from registry.patients import Patient
 from registry.states import URGENCIES
@@ -43,6 +42,7 @@ class Case(Base):
         UniqueConstraint("organisation_id", "year", "sequence"),
         UniqueConstraint("created_by", "client_key"),
         Index(None, "organisation_id", "state", "urgency_rank", "id"),
+        Index(None, "organisation_id", "id"),
     )
 
     id: Mapped[IdColumn]
@@ -111,6 +111,7 @@ def create(db: Tx, actor: Actor, *, patient_id: UUID, kind: str, urgency: str = 
     """
     policy.require_in_organisation(actor, "case:create")
     patient = patients.get(db, actor, patient_id)
+    once.lock(db, actor, "case", client_key)
     if client_key and (known := by_client_key(db, actor, client_key)):
         return known
     wrong = {}
@@ -188,6 +189,7 @@ def list_(db: Tx, actor: Actor, narrow: Filter = Filter(), *, after: UUID | None
 def set_urgency(db: Tx, actor: Actor, case_id: UUID, *, urgency: str, version: int) -> Case:
     """A person sets the urgency, up or down; below what its kind starts with is refused (Conflict)."""
     case = reach(db, actor, case_id, "case:refer")
+    hold(db, case)
     _fresh(case, version)
     if urgency not in URGENCIES:
         raise Invalid("form-invalid", fields={"urgency": "field-code-unknown"})
@@ -203,6 +205,7 @@ def set_urgency(db: Tx, actor: Actor, case_id: UUID, *, urgency: str, version: i
 def treat(db: Tx, actor: Actor, case_id: UUID, *, on: dt.date, version: int | None = None) -> Case:
     """Say on which day the part was operated on or the treatment given. Invalid for a day to come."""
     case = reach(db, actor, case_id, "case:write")
+    hold(db, case)
     _fresh(case, version)
     if on > ids.now().date() + dt.timedelta(days=1):
         raise Invalid("form-invalid", fields={"treated_on": "field-in-the-future"})
@@ -214,6 +217,7 @@ def treat(db: Tx, actor: Actor, case_id: UUID, *, on: dt.date, version: int | No
 def close(db: Tx, actor: Actor, case_id: UUID, *, version: int | None = None) -> Case:
     """Close a case for good. Conflict while a question is out or when it is closed already."""
     case = reach(db, actor, case_id, "case:close")
+    hold(db, case)
     _fresh(case, version)
     advance(db, actor, case, "close")
     case.closed_at = ids.now()
@@ -245,6 +249,11 @@ def reach(db: Tx, actor: Actor, case_id: UUID, action: str) -> Case:
         raise NotFound("case-not-found")
     policy.require(db, actor, action, organisation_id=case.organisation_id, case_id=case.id)
     return case
+
+
+def hold(db: Tx, case: Case) -> None:
+    """Wait for whoever else is writing to the case, then go on from how it stands; for acts that change its state."""
+    db.refresh(case, with_for_update=True)
 
 
 def visible(actor: Actor, action: str = "case:read") -> ColumnElement[bool]:
@@ -319,28 +328,6 @@ def raise_urgency(db: Tx, actor: Actor, case: Case, urgency: str, rule: str) -> 
     touch(case)
     note(db, actor, "case:urgency", case, detail={"urgency": urgency, "rule": rule})
     return True
-
-
-def live_grants(db: Tx, case: Case) -> list[Grant]:
-    """The grants that let somebody into the case now, for a caller that holds it."""
-    rows = select(Grant).where(Grant.case_id == case.id, Grant.revoked_at.is_(None), Grant.expires_at > ids.now())
-    return list(db.scalars(rows.order_by(Grant.id)))
-
-
-def participants(db: Tx, case: Case) -> set[UUID]:
-    """The people a case concerns now: who opened it, and every person with a live grant on it."""
-    found = {grant.person_id for grant in live_grants(db, case) if grant.person_id}
-    return found | ({case.created_by} if case.created_by else set())
-
-
-def screen(db: Tx, actor: Actor, case: Case, texts: Mapping[str, str]) -> None:
-    """Refuse words that give the patient away to outsiders who are not shown the identity. Raises Invalid.
-
-    Only the words of those who may see the identity are looked at: a refusal would tell others that a guess is right.
-    """
-    may_know = policy.allowed(db, actor, "patient:identify", organisation_id=case.organisation_id, case_id=case.id)
-    if may_know and any(not grant.sees_identity for grant in live_grants(db, case)):
-        patients.screen(db, patient_of(db, case), texts)
 
 
 def touch(case: Case) -> None:

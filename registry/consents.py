@@ -17,7 +17,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid
 from core.tables import Base, Code, IdColumn
-from registry import cases, notices, states, valuesets
+from registry import audience, cases, notices, states, valuesets
 from registry.cases import Case
 
 PURPOSES = ("treatment", "transfer", "teaching", "research")
@@ -100,6 +100,7 @@ def _state(db: Tx, actor: Actor, case: Case, purpose: str, statement: str, giver
         wrong["note"] = "field-too-long"
     if wrong:
         raise Invalid("form-invalid", fields=wrong)
+    cases.hold(db, case)
     before = newest(db, case)[purpose]
     after = states.CONSENTS[before.standing if before else "none", statement]
     if after is None:
@@ -129,8 +130,8 @@ def _state(db: Tx, actor: Actor, case: Case, purpose: str, statement: str, giver
         detail={"purpose": purpose, "standing": after},
     )
     if after == "withdrawn" and purpose in NEEDED_TO_REFER:
-        told = cases.participants(db, case)
-        for grant in cases.live_grants(db, case):
+        told = audience.participants(db, case)
+        for grant in audience.grants(db, case):
             grants.revoke(db, actor, grant.id, because="consent-withdrawn")
         notices.tell(db, told, "consent-withdrawn", case, but=actor.person_id)
         jobs.enqueue(db, WITHDRAWN, {"case_id": str(case.id)}, organisation_id=case.organisation_id, key=str(row.id))

@@ -16,7 +16,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, SignInNeeded
 from core.tables import Base, Code, IdColumn
-from registry import cases, notices, opinions, valuesets
+from registry import audience, cases, notices, once, opinions, valuesets
 from registry.cases import Case
 
 TEXT_LIMIT = 4000
@@ -66,6 +66,7 @@ def record(
     if actor.person_id is None:
         raise SignInNeeded("sign-in-needed")
     reason = reason.strip()
+    once.lock(db, actor, case.id, client_key)
     if client_key and (known := _by_client_key(db, actor, case, client_key)):
         if (known.opinion_id, known.choice, _reason(db, case, known)) != (opinion_id, choice, reason):
             raise Conflict("client-key-reused")
@@ -84,7 +85,7 @@ def record(
         wrong["reason"] = "field-too-long"
     if wrong:
         raise Invalid("form-invalid", fields=wrong)
-    cases.screen(db, actor, case, {"reason": reason})
+    audience.screen(db, actor, case, {"reason": reason})
     decision = Decision(
         id=ids.new(),
         organisation_id=case.organisation_id,
@@ -101,7 +102,7 @@ def record(
     db.add(decision)
     db.flush()
     cases.note(db, actor, "decision:record", case, object_type="decision", object_id=decision.id, detail={"choice": choice})
-    told = opinions.experts(db, case) & cases.participants(db, case)
+    told = opinions.experts(db, case) & audience.participants(db, case)
     notices.tell(db, told, "decision-recorded", case, but=actor.person_id)
     return decision
 

@@ -18,7 +18,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import PreconditionFailed, SignInNeeded, TooLarge
 from core.tables import Base, Code, IdColumn
-from registry import cases
+from registry import cases, once
 from registry.cases import Case
 from registry.forms.fields import Document, Raw
 
@@ -71,6 +71,7 @@ def save(db: Tx, actor: Actor, case: Case, model: type[Document], about: UUID | 
 
     Raises PreconditionFailed when ``version`` is given and is not the newest, TooLarge over 64 KiB.
     """
+    once.lock(db, actor, case.id, model.TYPE, _slot(about))
     row = _row(db, actor, case, model, about)
     if version is not None and version != (row.version if row else 0):
         raise PreconditionFailed("draft-changed-meanwhile")

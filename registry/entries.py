@@ -19,7 +19,7 @@ from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.tables import Base, Code, IdColumn
 from imaging.studies import Instance
-from registry import board, cases, drafts, notices
+from registry import audience, board, cases, drafts, notices
 from registry.cases import Case
 from registry.drafts import Draft, Typed
 from registry.forms import fields
@@ -192,6 +192,7 @@ def _append(
     reason: str,
     client_key: str | None,
 ) -> Entry:
+    cases.hold(db, case)
     if case.state == "closed":
         raise Conflict("case-closed")
     known = by_client_key(db, actor, case, client_key) if client_key else None
@@ -203,7 +204,7 @@ def _append(
             raise Conflict("client-key-reused")
         return known
     _fits(db, case, document)
-    cases.screen(db, actor, case, document.free_texts())
+    audience.screen(db, actor, case, document.free_texts())
     entry = Entry(
         id=ids.new(),
         organisation_id=case.organisation_id,
@@ -231,7 +232,7 @@ def _append(
     documents = [item.document for item in recorded(db, case)]
     board.project(db, actor, case, documents, document)
     if case.state != "draft":
-        notices.tell(db, cases.participants(db, case), "entry-added", case, but=actor.person_id)
+        notices.tell(db, audience.participants(db, case), "entry-added", case, but=actor.person_id)
     return entry
 
 

@@ -20,7 +20,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound
 from core.tables import Base, Code, IdColumn
-from registry import cases, entries, notices, opinions
+from registry import audience, cases, entries, notices, opinions
 from registry.cases import Case
 from registry.entries import Entry, Recorded
 from registry.forms.fields import Raw
@@ -89,6 +89,7 @@ def plan(db: Tx, actor: Actor, case_id: UUID, *, treated_on: dt.date) -> list[Vi
     for a day to come.
     """
     case = cases.reach(db, actor, case_id, "followup:write")
+    cases.hold(db, case)
     if treated_on > _today(db, case):
         raise Invalid("form-invalid", fields={"treated_on": "field-in-the-future"})
     if case.state not in ("treated", "follow-up"):
@@ -126,6 +127,7 @@ def record(
     ``visit-recorded-already``. The experts who advised are told.
     """
     case = cases.reach(db, actor, case_id, "followup:write")
+    cases.hold(db, case)
     visit = _visit(db, case, visit_id) if visit_id else None
     before = entries.by_client_key(db, actor, case, client_key) if client_key else None
     if visit is not None and visit.entry_chain_id not in (None, before.chain_id if before else None):
@@ -136,7 +138,7 @@ def record(
     if visit is not None:
         visit.entry_chain_id = entry.chain_id
     db.flush()
-    told = opinions.experts(db, case) & cases.participants(db, case)
+    told = opinions.experts(db, case) & audience.participants(db, case)
     notices.tell(db, told, "outcome-recorded", case, but=actor.person_id)
     return entry
 

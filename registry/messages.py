@@ -12,7 +12,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, SignInNeeded
 from core.tables import Base, IdColumn
-from registry import cases, notices
+from registry import audience, cases, notices, once
 from registry.cases import Case
 
 TEXT_LIMIT = 4000
@@ -66,13 +66,14 @@ def post(db: Tx, actor: Actor, *, case_id: UUID, text: str, client_key: str | No
     case = cases.reach(db, actor, case_id, "message:write")
     author_id = _person(actor)
     text = text.strip().replace("\r\n", "\n")
+    once.lock(db, actor, case.id, client_key)
     if client_key and (known := _by_client_key(db, author_id, case, client_key)):
         if _text(db, case, known) != text:
             raise Conflict("client-key-reused")
         return known
     if not text or len(text) > TEXT_LIMIT:
         raise Invalid("form-invalid", fields={"text": "field-too-long" if text else "field-required"})
-    cases.screen(db, actor, case, {"text": text})
+    audience.screen(db, actor, case, {"text": text})
     message = Message(
         id=ids.new(),
         organisation_id=case.organisation_id,
@@ -86,7 +87,7 @@ def post(db: Tx, actor: Actor, *, case_id: UUID, text: str, client_key: str | No
     db.add(message)
     db.flush()
     cases.note(db, actor, "message:post", case, object_type="message", object_id=message.id)
-    notices.tell(db, cases.participants(db, case) | authors(db, case), "message-posted", case, but=author_id)
+    notices.tell(db, audience.participants(db, case) | authors(db, case), "message-posted", case, but=author_id)
     return message
 
 
@@ -95,6 +96,7 @@ def thread(db: Tx, actor: Actor, case_id: UUID, *, mark: bool = True) -> list[Po
     case = cases.reach(db, actor, case_id, "message:read")
     cases.seen(db, actor, case, "message:read")
     reader = _person(actor)
+    once.lock(db, actor, case.id, "thread")
     before = db.get(MessageMark, (case.id, reader))
     rows = list(db.scalars(select(Message).where(Message.case_id == case.id).order_by(Message.at, Message.id)))
     posts = [

@@ -25,7 +25,7 @@ from core.db import Tx
 from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed
 from core.keyring import verifies
 from core.tables import Base, IdColumn
-from registry import cases, drafts, evidence, notices, referrals
+from registry import audience, cases, drafts, evidence, notices, referrals
 from registry.cases import Case
 from registry.drafts import Draft
 from registry.forms import fields
@@ -43,7 +43,7 @@ class Opinion(Base):
     """
 
     __tablename__ = "opinions"
-    __table_args__ = (Index(None, "case_id", "id"),)
+    __table_args__ = (Index(None, "case_id", "id"), Index(None, "organisation_id", "signed_at"))
 
     id: Mapped[IdColumn]
     organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
@@ -124,6 +124,7 @@ def sign(
     """
     case = cases.reach(db, actor, case_id, "opinion:sign")
     policy.require_step_up(actor)
+    cases.hold(db, case)
     base = _may_add(db, actor, case, addendum_to)
     model = _model(addendum_to)
     written = drafts.read(db, actor, case, model, addendum_to, {})
@@ -132,7 +133,7 @@ def sign(
     if version is not None and version != written.version:
         raise PreconditionFailed("draft-changed-meanwhile")
     words = fields.parse(model, written.raw | drafts.known(model, raw or {}), zone=actor.time_zone, now=ids.now())
-    cases.screen(db, actor, case, words.free_texts())
+    audience.screen(db, actor, case, words.free_texts())
     referral = referrals.of_expert(db, case, actor)
     opinion = Opinion(
         id=ids.new(),
@@ -166,7 +167,7 @@ def sign(
         referrals.answered(db, actor, case)
         if opinion.urgency:
             cases.raise_urgency(db, actor, case, opinion.urgency, "opinion")
-    told = cases.participants(db, case) | ({referral.requested_by} if referral else set())
+    told = audience.participants(db, case) | ({referral.requested_by} if referral else set())
     kind = "opinion-addendum" if addendum_to else "opinion-signed"
     notices.tell(db, told, kind, case, but=actor.person_id)
     return opinion

@@ -21,7 +21,7 @@ from core.db import Database, Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import Job
 from imaging import annotations
-from registry import cases, consents, entries, messages, notices, patients, questions, valuesets
+from registry import audience, cases, consents, entries, messages, notices, patients, questions, valuesets
 from registry.cases import Case
 from registry.questions import OVERDUE, Asked, Contact, Referral, Step, Waiting, Words, contact, waiting_for, words
 from registry.states import REFERRAL_OPEN
@@ -85,6 +85,7 @@ def request(
     case = cases.reach(db, actor, case_id, "case:refer")
     if actor.person_id is None:
         raise Denied("not-allowed")
+    cases.hold(db, case)
     if client_key and (known := _by_client_key(db, actor, case, client_key)):
         return known
     said = Words(question.strip(), reason.strip(), without_agreement.strip(), without_consent.strip())
@@ -216,9 +217,6 @@ def hospitals(db: Tx, actor: Actor) -> list[tuple[organisations.Organisation, bo
     return sorted(found, key=lambda pair: (not pair[1], pair[0].name))
 
 
-# --- for the other nouns -------------------------------------------------------------------------------
-
-
 def answered(db: Tx, actor: Actor, case: Case) -> Referral | None:
     """An opinion was signed: the signer's own referral is answered, and with it the case."""
     referral = of_expert(db, case, actor)
@@ -260,7 +258,7 @@ def consent_withdrawn(database: Database, job: Job) -> None:
         system = Actor.system(case.organisation_id)
         rows = select(Referral).where(Referral.case_id == case.id, Referral.state.in_(REFERRAL_OPEN))
         for referral in db.scalars(rows):
-            if not any(grant.reason == _reason(referral) for grant in cases.live_grants(db, case)):
+            if not any(grant.reason == _reason(referral) for grant in audience.grants(db, case)):
                 questions.move(db, system, case, referral, "withdraw", code="consent-withdrawn")
         _lapse(db, system, case)
 
@@ -347,7 +345,7 @@ def _give(db: Tx, actor: Actor, case: Case, referral: Referral, role: str, perso
 
 def _take_back(db: Tx, actor: Actor, case: Case, referral: Referral, *, person_id: UUID | None = None) -> None:
     """Revoke what this referral gave: everything, or one expert's part."""
-    for grant in cases.live_grants(db, case):
+    for grant in audience.grants(db, case):
         if grant.reason == _reason(referral) and person_id in (None, grant.person_id):
             grants.revoke(db, actor, grant.id, because="referral-ended")
 
@@ -370,7 +368,10 @@ def _row(db: Tx, actor: Actor, referral_id: UUID) -> Referral:
 
 def _reach(db: Tx, actor: Actor, referral_id: UUID, action: str) -> tuple[Referral, Case]:
     referral = _row(db, actor, referral_id)
-    return referral, cases.reach(db, actor, referral.case_id, action)
+    case = cases.reach(db, actor, referral.case_id, action)
+    cases.hold(db, case)
+    db.refresh(referral)
+    return referral, case
 
 
 def _of_invited(actor: Actor, referral: Referral) -> None:

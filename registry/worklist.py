@@ -23,7 +23,7 @@ from registry.followups import Visit
 from registry.messages import Message, MessageMark
 from registry.opinions import Opinion
 from registry.referrals import Referral, Waiting
-from registry.states import REFERRAL_OPEN
+from registry.states import REFERRAL_OPEN, URGENCIES
 
 # What may be asked of somebody, the most pressing first.
 ACTIONS = (
@@ -39,12 +39,14 @@ ACTIONS = (
     "read-messages",
 )
 LIMIT = 100
+BEFORE_TREATMENT = frozenset({"draft", "referred", "answered"})
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One case that needs the actor (or, in ``Worklist.waiting``, on which somebody else is waited for).
 
+    ``urgency`` belongs to what is still open: a treated case has none but that of a late question.
     ``since`` is when it began to wait, ``due_at`` the deadline if there is one. ``clocks`` are those of its
     severed units. ``waiting`` says who is waited for; ``unread`` counts messages.
     """
@@ -52,6 +54,7 @@ class Item:
     case: Case
     action: str
     since: dt.datetime
+    urgency: str = "routine"
     due_at: dt.datetime | None = None
     overdue: bool = False
     referral_id: UUID | None = None
@@ -97,11 +100,11 @@ def items(db: Tx, actor: Actor) -> Worklist:
 
 
 def _pressing(item: Item) -> tuple[int, bool, dt.datetime, dt.datetime]:
-    return -item.case.urgency_rank, not item.overdue, item.due_at or dt.datetime.max.replace(tzinfo=dt.UTC), item.since
+    return -URGENCIES.index(item.urgency), not item.overdue, item.due_at or dt.datetime.max.replace(tzinfo=dt.UTC), item.since
 
 
 def _clocks(db: Tx, case: Case, now: dt.datetime) -> tuple[Reading, ...]:
-    return tuple(board.readings(db, case, now)) if case.state in ("draft", "referred", "answered") else ()
+    return tuple(board.readings(db, case, now)) if case.state in BEFORE_TREATMENT else ()
 
 
 def _candidates(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
@@ -168,7 +171,7 @@ def _to_decide(db: Tx, actor: Actor) -> Iterator[Item]:
         .limit(LIMIT)
     )
     for opinion, case in db.execute(rows):
-        yield Item(case, "decide", opinion.signed_at, opinion_id=opinion.id)
+        yield Item(case, "decide", opinion.signed_at, _urgency(case), opinion_id=opinion.id)
 
 
 def _unsent(db: Tx, actor: Actor) -> Iterator[Item]:
@@ -182,7 +185,7 @@ def _unsent(db: Tx, actor: Actor) -> Iterator[Item]:
         .limit(LIMIT)
     )
     for case, again in db.execute(rows):
-        yield Item(case, "refer-again" if again else "refer", case.changed_at)
+        yield Item(case, "refer-again" if again else "refer", case.changed_at, case.urgency)
 
 
 def _untreated(db: Tx, actor: Actor) -> Iterator[Item]:
@@ -196,7 +199,7 @@ def _untreated(db: Tx, actor: Actor) -> Iterator[Item]:
         .limit(LIMIT)
     )
     for case in db.scalars(rows):
-        yield Item(case, "treat", case.changed_at)
+        yield Item(case, "treat", case.changed_at, case.urgency)
 
 
 def _silent(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
@@ -250,9 +253,19 @@ def _said(db: Tx, actor: Actor) -> Iterator[Item]:
         .limit(LIMIT)
     )
     for case in db.scalars(rows):
-        yield Item(case, "read-messages", case.changed_at)
+        yield Item(case, "read-messages", case.changed_at, _urgency(case))
 
 
 def _of_referral(case: Case, referral: Referral, action: str, now: dt.datetime) -> Item:
     late = referral.due_at is not None and referral.due_at < now
-    return Item(case, action, referral.requested_at, due_at=referral.due_at, overdue=late, referral_id=referral.id)
+    return Item(
+        case, action, referral.requested_at, _highest(referral, case), due_at=referral.due_at, overdue=late, referral_id=referral.id
+    )
+
+
+def _highest(referral: Referral, case: Case) -> str:
+    return max(referral.urgency, _urgency(case), key=URGENCIES.index)
+
+
+def _urgency(case: Case) -> str:
+    return case.urgency if case.state in BEFORE_TREATMENT else "routine"

@@ -106,6 +106,7 @@ def test_an_opinion_asks_for_a_decision_then_for_the_treatment_then_for_follow_u
         assert worklist.items(db, surgeon).needs == []
         followups.plan(db, surgeon, case.id, treated_on=today - dt.timedelta(days=14))
         found = worklist.items(db, cast.nurse.actor)
+        assert found.needs[0].urgency == "routine", "the urgency went with the treatment"
         assert (pairs(found.needs), found.follow_ups_due) == ([("follow-up", "0001")], 1)
 
 
@@ -149,3 +150,15 @@ def test_a_closed_case_asks_for_nothing(world: World) -> None:
         cases.close(db, world.cast.surgeon.actor, case.id)
         for member in (world.cast.surgeon, world.cast.expert, world.cast.coordinator):
             assert worklist.items(db, member.actor).needs == []
+
+
+def test_a_late_question_on_a_treated_case_is_as_urgent_as_it_was_asked(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        late, routine = world.case(db), world.case(db, kind="fracture")
+        cases.treat(db, cast.surgeon.actor, late.id, on=ids.now().date())
+        world.asked(db, routine)
+        world.asked(db, late)
+        found = worklist.items(db, cast.expert.actor).needs
+        assert [(item.case.id, item.urgency) for item in found] == [(late.id, "emergency"), (routine.id, "routine")]
+        assert found[0].clocks == ()
