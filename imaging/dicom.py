@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import correct_ambiguous_vr
+from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
 
 from imaging.confined import Refused, Reply, Source
@@ -120,7 +121,7 @@ def _json(dataset: Dataset, layout: Layout | None, depth: int = 0) -> dict[str, 
     found: dict[str, Any] = {}
     for tag in dataset.keys():  # noqa: SIM118 - iterating a data set reads its values, and one may be unreadable
         if tag & 0xFFFF:
-            found[f"{tag:08X}"] = _json_element(dataset, int(tag), depth)
+            found[f"{tag:08X}"] = _json_element(dataset, tag, depth)
     for element in layout.elements if layout else ():
         if not _is_kept(element):
             vr = "UN" if len(element.vr) != 2 else element.vr
@@ -130,7 +131,7 @@ def _json(dataset: Dataset, layout: Layout | None, depth: int = 0) -> dict[str, 
     return dict(sorted(found.items()))
 
 
-def _json_element(dataset: Dataset, tag: int, depth: int) -> dict[str, Any]:
+def _json_element(dataset: Dataset, tag: BaseTag, depth: int) -> dict[str, Any]:
     vr = "UN"
     try:
         element = dataset[tag]
