@@ -102,6 +102,11 @@ def parse(level: Level, pairs: Iterable[tuple[str, str]]) -> Query:
     )
 
 
+def is_uid(value: str) -> bool:
+    """Whether a text may be a UID (PS3.5 §9.1)."""
+    return _UID.fullmatch(value) is not None
+
+
 def day_range(value: str) -> tuple[str, str]:
     """First and last day of a date key that ``parse`` let through; empty where it is open."""
     first, dash, last = value.partition("-")

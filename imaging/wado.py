@@ -6,31 +6,28 @@ without a database. Whoever may not see identity gets everything de-identified, 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import get_args
+from dataclasses import dataclass
+from uuid import UUID
 
 import orjson
 from sqlalchemy import select
 
+from auth import policy
 from core.actor import Actor
 from core.db import Tx
-from core.errors import Invalid, NotFound, Unsupported
-from imaging import attributes, codecs, deidentify, frames, multipart, negotiation, part10, previews, render, studies
+from core.errors import NotFound, Unsupported
+from imaging import attributes, codecs, deidentify, frames, multipart, negotiation, part10, previews, studies
 from imaging.bodies import Readable
-from imaging.dicomweb import IN_INBOX, Scope, Subjects, identified
+from imaging.dicomweb import IDENTIFY, IN_INBOX, Scope, Subjects, identified
 from imaging.frames import EXPLICIT_LITTLE, NATIVE, Frames
 from imaging.multipart import Part
 from imaging.negotiation import Form
 from imaging.previews import Kind, Small
-from imaging.render import Mime, Viewport
 from imaging.sandbox import Pool
 from imaging.studies import Header, Instance, Series, Study
-from imaging.tables import Shape, Window
 
 CHUNK = frames.CHUNK
-PICTURES: tuple[Mime, ...] = get_args(Mime)
 _BULK = b'"BulkDataURI":"bulk/'
-_FUNCTIONS: dict[str, Shape] = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,53 +66,34 @@ class Opened:
     previews: Mapping[Kind, Small]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a picture is to be rendered: PS3.18 §8.3.5.1."""
-
-    window: Window | None = None
-    viewport: Viewport | None = None
-    quality: int = 85
-
-    @classmethod
-    def parse(cls, pairs: Sequence[tuple[str, str]]) -> "Look":
-        """From the decoded names and values of a URL. Raises Invalid."""
-        look, wrong = cls(), dict[str, str]()
-        for name, value in pairs:
-            try:
-                if name == "window":
-                    look = replace(look, window=_window(value))
-                elif name == "viewport":
-                    look = replace(look, viewport=_viewport(value))
-                elif name == "quality":
-                    look = replace(look, quality=_quality(value))
-                elif name not in ("accept", "annotation", "iccprofile"):
-                    wrong[name[:64]] = "query-key-unknown"
-            except (ValueError, KeyError, Invalid):
-                wrong[name] = "query-value"
-        if wrong:
-            raise Invalid("query-invalid", fields=wrong)
-        return look
-
-
 def find(
-    db: Tx, actor: Actor, scope: Scope, subjects: Subjects, *, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+    db: Tx,
+    actor: Actor,
+    scope: Scope,
+    subjects: Subjects,
+    *,
+    study_uid: str | None = None,
+    series_uid: str | None = None,
+    sop_uid: str | None = None,
+    instance_id: UUID | None = None,
 ) -> list[Found]:
     """The filed instances at an address, in order. The look is recorded once per study. Raises NotFound."""
-    statement = (
+    named = (
+        (Instance.case_id, scope.case_id),
+        (Study.study_instance_uid, study_uid),
+        (Series.series_instance_uid, series_uid),
+        (Instance.sop_instance_uid, sop_uid),
+        (Instance.id, instance_id),
+    )
+    rows = db.execute(
         select(Instance, Study, Series, identified(actor, Instance))
         .join(Study, Study.id == Instance.study_id)
         .join(Series, Series.id == Instance.series_id)
-        .where(Study.study_instance_uid == study_uid, Instance.state == "filed", studies.visible(actor, Instance))
+        .where(
+            Instance.state == "filed", studies.visible(actor, Instance), *(column == value for column, value in named if value is not None)
+        )
         .order_by(Series.series_number, Series.id, Instance.instance_number, Instance.id)
-    )
-    if scope.case_id is not None:
-        statement = statement.where(Instance.case_id == scope.case_id)
-    if series_uid is not None:
-        statement = statement.where(Series.series_instance_uid == series_uid)
-    if sop_uid is not None:
-        statement = statement.where(Instance.sop_instance_uid == sop_uid)
-    rows = db.execute(statement).all()
+    ).all()
     if not rows:
         raise NotFound("image-not-found")
     held = {row.Study.id: row.Study for row in rows}
@@ -126,6 +104,17 @@ def find(
         Found(instance, study, series, bool(sees), (known.get(study.case_id, IN_INBOX) if study.case_id else IN_INBOX).number)
         for instance, study, series, sees in rows
     ]
+
+
+def still(db: Tx, actor: Actor, found: Sequence[Found]) -> None:
+    """Whether all of it is still the actor's to see, and as much of it, while a long answer is on its way.
+
+    Raises NotFound or Denied.
+    """
+    for study, sees in {(one.study, one.identified) for one in found}:
+        policy.require(db, actor, studies.READ, organisation_id=study.organisation_id, case_id=study.case_id)
+        if sees:
+            policy.require(db, actor, IDENTIFY, organisation_id=study.organisation_id, case_id=study.case_id)
 
 
 def metadata(db: Tx, found: Sequence[Found], scope: Scope) -> bytes:
@@ -300,64 +289,6 @@ def _named(header: attributes.Attributes, start: int, length: int) -> str | None
     return None
 
 
-def rendered(one: Opened, number: int | None, look: Look, pool: Pool, accept: str) -> Answer:
-    """A frame (counted from 1; None: the one in the middle) as a picture, never larger than it is. Raises NotFound, Unsupported."""
-    mime = negotiation.only(accept, PICTURES)
-    if one.frames is None:
-        raise Unsupported("image-without-pixels")
-    middle = previews.representative(one.frames.count)
-    frame = middle if number is None else number
-    if not 1 <= frame <= one.frames.count:
-        raise NotFound("frame-not-found")
-    small = _fitting(one, look) if frame == middle else None
-    data = (
-        previews.read_or(None, lambda: _render(one, frame - 1, look, pool, mime))
-        if small is None
-        else _from_small(one, small, look, mime, pool)
-    )
-    return Answer(mime, iter((data,)), len(data))
-
-
-def _fitting(one: Opened, look: Look) -> Small | None:
-    """The smallest rendition that holds all that is asked for."""
-    viewport = look.viewport
-    if look.window is not None or viewport is None or viewport.part is not None or one.frames is None:
-        return None
-    longest = max(one.frames.layout.rows, one.frames.layout.columns)
-    for kind, edge in sorted(previews.EDGES.items(), key=lambda item: item[1]):
-        if kind in one.previews and max(viewport.width, viewport.height) <= min(edge, longest):
-            return one.previews[kind]
-    return None
-
-
-def _from_small(one: Opened, small: Small, look: Look, mime: Mime, pool: Pool) -> bytes:
-    viewport = look.viewport
-    fits = viewport is None or (small.columns <= viewport.width and small.rows <= viewport.height)
-
-    def afresh() -> bytes:
-        return _render(one, previews.representative(one.found.row.number_of_frames) - 1, look, pool, mime)
-
-    if fits and small.mime == mime:
-        return previews.read_or(small, afresh)
-    held = previews.read_or(small, lambda: b"")
-    if not held:
-        return afresh()
-    picture = render.decode(held)
-    return render.encode(picture if fits or viewport is None else render.fit(picture, viewport), mime, look.quality)
-
-
-def _render(one: Opened, frame: int, look: Look, pool: Pool, mime: Mime) -> bytes:
-    assert one.frames is not None
-    viewport = look.viewport
-    if viewport is not None and viewport.part is None and look.window is None:
-        picture = render.small(one.frames, one.header, frame, max(viewport.width, viewport.height), pool)
-    else:
-        picture = render.picture(one.frames, one.header, frame, pool, window=look.window)
-    if viewport is not None:
-        picture = render.fit(picture, viewport)
-    return render.encode(picture, mime, look.quality)
-
-
 def representative(found: Sequence[Found]) -> Found:
     """The instance that stands for a study or a series: the middle one of the first series that has pictures."""
     pictures = [one for one in found if one.row.number_of_frames]
@@ -365,30 +296,3 @@ def representative(found: Sequence[Found]) -> Found:
         raise Unsupported("image-without-pixels")
     series = [one for one in pictures if one.series.id == pictures[0].series.id]
     return series[len(series) // 2]
-
-
-def _window(value: str) -> Window:
-    center, width, *function = value.split(",")
-    if len(function) > 1:
-        raise ValueError(value)
-    found = Window(float(center), float(width), _FUNCTIONS[function[0].strip().lower()] if function else "LINEAR")
-    low = 1 if found.function == "LINEAR" else 0
-    if not (-1e9 < found.center < 1e9 and low <= found.width < 1e9 and (low or found.width)):
-        raise ValueError(value)
-    return found
-
-
-def _viewport(value: str) -> Viewport:
-    numbers = [float(part) for part in value.split(",") if part.strip()]
-    if len(numbers) == 2:
-        return Viewport(int(numbers[0]), int(numbers[1]))
-    if len(numbers) == 6:
-        return Viewport(int(numbers[0]), int(numbers[1]), (numbers[2], numbers[3], numbers[4], numbers[5]))
-    raise ValueError(value)
-
-
-def _quality(value: str) -> int:
-    quality = int(value)
-    if not 1 <= quality <= 100:
-        raise ValueError(value)
-    return quality

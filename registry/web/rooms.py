@@ -4,10 +4,12 @@ from types import ModuleType
 
 from registry.web import (
     account,
+    annotations,
     api,
     api_consult,
     audit,
     case,
+    dicomweb,
     entries,
     files,
     follow_up,
@@ -40,4 +42,6 @@ ROOMS: tuple[ModuleType, ...] = (
     account,
     api,
     api_consult,
+    annotations,
+    dicomweb,
 )

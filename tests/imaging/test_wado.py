@@ -15,10 +15,11 @@ from pydicom.uid import generate_uid
 from core import audit, jobs
 from core.actor import Actor
 from core.errors import Invalid, NotFound, Unsupported
-from imaging import previews, render, wado
+from imaging import previews, render, rendered, wado
 from imaging.dicomweb import Scope
+from imaging.rendered import Look
 from imaging.studies import Instance, Study
-from imaging.wado import Answer, Look, Opened
+from imaging.wado import Answer, Opened
 from tests.imaging import samples, shipped
 from tests.imaging.conftest import World
 from tests.imaging.visitors import BASE, SCOPE, let_in, subjects, within
@@ -249,7 +250,7 @@ def test_a_frame_that_cannot_be_cleaned_leaves_as_pixels(world: World) -> None:
 
 
 def look(world: World, row: Instance, accept: str = "image/png", number: int | None = None, **named: str) -> np.ndarray[Any, Any]:
-    answer = wado.rendered(one(world, world.surgeon, row), number, Look.parse(list(named.items())), world.pool, accept)
+    answer = rendered.answer(one(world, world.surgeon, row), number, Look.parse(list(named.items())), world.pool, accept)
     return np.asarray(Image.open(io.BytesIO(b"".join(answer.chunks))).convert("L"))
 
 
@@ -260,7 +261,7 @@ def test_a_picture_is_rendered_with_window_viewport_and_quality(world: World) ->
     assert look(world, row, viewport="4,4").shape == (4, 2)
     assert look(world, row, viewport="400,400").shape == (16, 8)
     assert look(world, row, viewport="8,8,0,8,8,8").shape == (8, 8)
-    answer = wado.rendered(one(world, world.surgeon, row), 1, Look(), world.pool, "image/jpeg")
+    answer = rendered.answer(one(world, world.surgeon, row), 1, Look(), world.pool, "image/jpeg")
     assert (answer.content_type, answer.length is not None) == ("image/jpeg", True)
     with pytest.raises(NotFound):
         look(world, row, number=2)
@@ -272,7 +273,7 @@ def test_a_rendered_picture_of_a_stored_file_is_that_of_the_pipeline(world: Worl
     for name in ("MR_small_RLE", "examples_palette", "JPEG-lossy"):
         row = file(world, (shipped.FOLDER / f"{name}.dcm").read_bytes())
         sample = shipped.load(name)
-        answer = wado.rendered(one(world, world.surgeon, row), None, Look(), world.pool, "image/png")
+        answer = rendered.answer(one(world, world.surgeon, row), None, Look(), world.pool, "image/png")
         found = np.asarray(Image.open(io.BytesIO(b"".join(answer.chunks))))
         assert (found == render.picture(sample.frames, sample.header, 0, world.pool)).all(), name
 
