@@ -30,7 +30,7 @@ async function open(shell: HTMLElement): Promise<void> {
     listenForKeys(reader);
     await reader.start(instance ?? null);
   } catch (error) {
-    shell.replaceChildren(refusal(error, () => void open(shell)));
+    shell.replaceChildren(refusal(error, signIn ?? '/sign-in', () => void open(shell)));
     if (!(error instanceof Failure)) throw error;
   }
 }
@@ -57,12 +57,13 @@ function isControl(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest('button, a, input, .marks') !== null;
 }
 
-function refusal(error: unknown, again: () => void): HTMLElement {
+function refusal(error: unknown, signIn: string, again: () => void): HTMLElement {
   const trouble = error instanceof Failure ? error.trouble : 'server';
   return el(
     'div',
     { class: 'viewer-refusal', role: 'alert' },
     el('p', { class: 'failure-title' }, t(`open-${trouble}`)),
+    trouble === 'signed-out' && el('a', { class: 'link', href: signIn, target: '_blank', rel: 'noopener' }, t('sign-in-again')),
     el('button', { class: 'button', type: 'button', onclick: again }, t('try-again')),
   );
 }

@@ -3,7 +3,7 @@
 import { json } from './http';
 import type { Author } from './marks/mark';
 import type { Kind, Spacing } from './units';
-import { takenAt } from './words';
+import { t, takenAt } from './words';
 
 export interface CaseClock {
   readonly label: string;
@@ -86,12 +86,25 @@ export async function loadManifest(caseId: string): Promise<Manifest> {
 
 export function picturesOf(manifest: Manifest): Picture[] {
   const root = `/dicomweb/cases/${encodeURIComponent(manifest.case.id)}`;
-  return manifest.studies.flatMap((study) =>
+  const pictures = manifest.studies.flatMap((study) =>
     study.series.flatMap((series) => {
       const url = `${root}/studies/${study.study_instance_uid}/series/${series.series_instance_uid}`;
       return stacksOf(series).map((instances) => pictureOf(study, series, instances, url));
     }),
   );
+  return numbered(pictures);
+}
+
+/** Pictures that would read alike get a number each. */
+function numbered(pictures: readonly Picture[]): Picture[] {
+  const count = new Map<string, number>();
+  const alike = (title: string) => pictures.filter((picture) => picture.title === title).length > 1;
+  return pictures.map((picture) => {
+    if (!alike(picture.title)) return picture;
+    const number = (count.get(picture.title) ?? 0) + 1;
+    count.set(picture.title, number);
+    return { ...picture, title: `${picture.title} ${number}` };
+  });
 }
 
 /** CT instances of one size are one stack; everything else stands alone. */
@@ -111,12 +124,18 @@ function pictureOf(study: StudyEntry, series: SeriesEntry, instances: readonly I
   return {
     id: first.id,
     kind: first.kind,
-    title: first.title ?? series.title ?? study.title ?? series.modality ?? '',
+    title: titleOf(series, first),
     taken: taken && takenAt(taken),
     thumbnail: (instances[instances.length >> 1] ?? first).thumbnail_url ?? null,
     seriesUrl: url,
     frames: instances.flatMap((instance) => framesOf(instance, url)),
   };
+}
+
+/** The picture's own title, else its series'; the bare modality code says less than what kind of picture it is. */
+function titleOf(series: SeriesEntry, { title, kind }: InstanceEntry): string {
+  if (title) return title;
+  return series.title && series.title !== series.modality ? series.title : t(`kind-${kind}`);
 }
 
 function framesOf(instance: InstanceEntry, url: string): Frame[] {

@@ -14,7 +14,7 @@ import { keySheet, Notes, TextLine } from './ui/dialogs';
 import { el } from './ui/dom';
 import { MarksList, type MarkRow } from './ui/marks-list';
 import { Rail } from './ui/rail';
-import { StageFrame, type Preset } from './ui/stage-frame';
+import { StageFrame, type FailureWords, type Preset } from './ui/stage-frame';
 import { Toolbar } from './ui/toolbar';
 import { measure, measureText, planeText, scaleOf, scaleText, type Measure } from './units';
 import { CT_WINDOWS, sameWindow } from './windows';
@@ -44,7 +44,7 @@ export class Painter {
     private readonly reader: Reader,
     addresses: Addresses,
   ) {
-    this.frame = new StageFrame(this.layer.root, {
+    this.frame = new StageFrame(this.layer.root, addresses.signIn, {
       upright: () => reader.run('upright'),
       retry: () => reader.again(),
       slice: (index) => void reader.go(index),
@@ -68,7 +68,7 @@ export class Painter {
   }
 
   empty(): void {
-    this.frame.fail({ title: t('no-pictures'), hint: t('no-pictures-hint'), again: false });
+    this.frame.fail({ title: t('no-pictures'), hint: t('no-pictures-hint'), again: false, signIn: false });
   }
 
   waiting(preview: string | null): void {
@@ -230,7 +230,8 @@ export class Painter {
     return {
       mark,
       colour: colours.get(mark.author.id) ?? PALETTE[0],
-      measure: measured ? [measureText(measured), planeText(measured)].filter(Boolean).join(' · ') : '',
+      measure: measured ? measureText(measured) : '',
+      plane: measured ? planeText(measured) : '',
       unsaved: this.unsaved(mark),
       here: frame?.instanceId === mark.instanceId && frame.number === mark.frame,
       where: this.where(mark),
@@ -272,14 +273,14 @@ function windowText({ window, zoom }: View): string {
   });
 }
 
-function failureWords(error: unknown, picture: Picture | undefined): { title: string; hint: string; again: boolean } {
-  const [key, again] = failureKey(error, picture);
-  return { title: t(`fail-${key}`), hint: t(`fail-${key}-hint`), again };
-}
-
-function failureKey(error: unknown, picture: Picture | undefined): [key: string, again: boolean] {
-  if (picture?.kind === 'other') return ['other', false];
-  if (!(error instanceof Failure)) return ['undecodable', false];
-  if (error.trouble === 'invalid' || error.trouble === 'changed') return ['undecodable', false];
-  return [error.trouble, error.passing || error.trouble === 'signed-out'];
+function failureWords(error: unknown, picture: Picture | undefined): FailureWords {
+  const trouble = error instanceof Failure ? error.trouble : 'invalid';
+  const undecodable = trouble === 'invalid' || trouble === 'changed';
+  const key = picture?.kind === 'other' ? 'other' : undecodable ? 'undecodable' : trouble;
+  return {
+    title: t(`fail-${key}`),
+    hint: t(`fail-${key}-hint`),
+    again: trouble === 'signed-out' || (error instanceof Failure && error.passing),
+    signIn: trouble === 'signed-out',
+  };
 }

@@ -21,6 +21,8 @@ import { decimal, t } from './words';
 
 export type Phase = 'loading' | 'ready' | 'failed';
 
+/** A picture that did not come for a passing reason is asked for again by itself. */
+const AGAIN_MS = 8_000;
 const SLICE_DRAG_PX = 10;
 const WHEEL_SLICES = 3;
 const ZOOM_DRAG_PX = 150;
@@ -205,6 +207,8 @@ export class Reader {
     this.quality = this.painter.frame.previewShows ? t('quality-only-preview') : '';
     this.painter.failed(error);
     this.paint();
+    const { turn } = this;
+    if (error instanceof Failure && error.passing) window.setTimeout(() => turn === this.turn && this.again(), AGAIN_MS);
   }
 
   /** What one finger or the left button does at first: a stack scrolls under a finger, a photo is moved. */

@@ -58,7 +58,8 @@ export function measure(tool: Tool, points: readonly Point[], scale: Scale | nul
 export function measureText(m: Measure): string {
   if (m.kind === 'angle') return `${decimal(m.degrees, 1)}°`;
   if (m.kind === 'length') return lengthText(m.value, m.scale);
-  return `${areaText(m.area, m.scale)} · ${t('measure-around', { length: lengthText(m.around, m.scale) })}`;
+  const area = areaText(m.area, m.scale);
+  return m.scale ? `${area} · ${t('measure-around', { length: lengthText(m.around, m.scale) })}` : area;
 }
 
 /** In which plane its millimetres hold; empty where there are none. */
@@ -67,12 +68,12 @@ export function planeText(m: Measure): string {
 }
 
 function lengthText(value: number, scale: Scale | null): string {
-  return scale ? `${decimal(value, 1)} mm` : t('measure-pixels', { value: decimal(value, 0) });
+  return scale ? t('measure-mm', { value: decimal(value, 1) }) : t('measure-pixels', { value: decimal(value, 0) });
 }
 
 function areaText(value: number, scale: Scale | null): string {
   if (!scale) return t('measure-square-pixels', { value: decimal(value, 0) });
-  return value >= 100 ? `${decimal(value / 100, 2)} cm²` : `${decimal(value, 0)} mm²`;
+  return value >= 100 ? t('measure-square-cm', { value: decimal(value / 100, 2) }) : t('measure-square-mm', { value: decimal(value, 0) });
 }
 
 /** The quiet line's half about size. */

@@ -1,7 +1,8 @@
 /**
  * The catalogue. Every text the reader sees comes from locale/<language>.json by key; `{name}` is
  * filled in, and a key with `.one` / `.other` forms is chosen by the language's own plural rule. The
- * pseudo-locale is made from English, so that a run in it shows any text that is not in the catalogue.
+ * pseudo-locale is English with every letter accented, so that a run in it shows any text that is not in
+ * the catalogue.
  */
 
 export type Catalogue = Readonly<Record<string, string>>;
@@ -11,6 +12,8 @@ let catalogue: Catalogue = {};
 let language = 'en';
 let zone: string | undefined;
 
+const PLAIN = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+const ACCENTED = [...'áƀçđéƒǧĥíĵķłɱñóþɋŕšťúṽŵẋýžÁƁÇĐÉƑǦĤÍĴĶŁḾÑÓÞɊŔŠŤÚṼŴẊÝŽ'];
 const PSEUDO = /^(pseudo|qps|en-XA)/i;
 
 /** Fetches the catalogue of the page's language; anything unknown reads English. */
@@ -38,10 +41,8 @@ function plural(count: string | number | undefined): Intl.LDMLPluralRule {
 }
 
 export function pseudo(words: Catalogue): Catalogue {
-  const letters: Record<string, string> = { a: 'á', e: 'é', i: 'í', o: 'ó', u: 'ú', A: 'Á', E: 'É', I: 'Í', O: 'Ó', U: 'Ú' };
-  const accent = (text: string) =>
-    text.replace(/\{\w+\}|[aeiouAEIOU]/g, (hit) => letters[hit] ?? hit);
-  return Object.fromEntries(Object.entries(words).map(([key, text]) => [key, `⟦${accent(text)}⟧`]));
+  const accent = (text: string) => text.replace(/\{\w+\}|[A-Za-z]/g, (hit) => (hit.length === 1 ? ACCENTED[PLAIN.indexOf(hit)]! : hit));
+  return Object.fromEntries(Object.entries(words).map(([key, text]) => [key, accent(text)]));
 }
 
 export function decimal(value: number, digits: number): string {

@@ -96,8 +96,8 @@ describe('pictures', () => {
 
   it('are stacks of one size for CT, single for photographs', () => {
     expect(picturesOf(manifest).map((picture) => [picture.title, picture.frames.length])).toEqual([
-      ['CT', 2],
-      ['CT', 1],
+      ['CT 1', 2],
+      ['CT 2', 1],
       ['Palm', 1],
       ['Photos', 3],
     ]);

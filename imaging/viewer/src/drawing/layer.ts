@@ -4,7 +4,7 @@ import { apply, type Point } from '../geometry';
 import type { Mark } from '../marks/mark';
 import type { View } from '../stage/stage';
 import { svg } from '../ui/dom';
-import { handlesOf, labelPlace, outline, type Place } from './shapes';
+import { handlesOf, labelPlace, outline, type Box, type Place, type Side } from './shapes';
 
 export interface Dress {
   readonly colour: string;
@@ -71,14 +71,7 @@ class Node {
 
 const LINE = 17;
 const BASELINE = 13;
-const GAP = 10;
-
-interface Box {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
+const GAP = 8;
 
 /** Where labels still find room: on the stage, and not over one another where another side is free. */
 class Room {
@@ -89,26 +82,43 @@ class Room {
     private readonly height: number,
   ) {}
 
-  take({ at, side }: Place, width: number, height: number): Box {
+  take({ box, side }: Place, width: number, height: number): Box {
     const sides = [side, ...SIDES.filter((other) => other !== side)];
-    const boxes = sides.map((one) => this.inside(beside(at, one, width, height)));
-    const box = boxes.find((one) => !this.taken.some((other) => overlap(one, other))) ?? boxes[0]!;
-    if (width > 0) this.taken.push(box);
-    return box;
+    const boxes = sides.map((one) => beside(box, one, width, height));
+    const free = boxes.find((one) => this.fits(one) && !this.isTaken(one)) ?? boxes.find((one) => this.fits(one));
+    const found = free ?? this.pushedIn(boxes[0]!);
+    if (width > 0) this.taken.push(found);
+    return found;
   }
 
-  private inside(box: Box): Box {
+  private fits({ left, top, width, height }: Box): boolean {
+    return left >= GAP && top >= GAP && left + width <= this.width - GAP && top + height <= this.height - GAP;
+  }
+
+  private isTaken(box: Box): boolean {
+    return this.taken.some((other) => overlap(box, other));
+  }
+
+  private pushedIn(box: Box): Box {
     const within = (from: number, size: number, room: number) => Math.max(GAP, Math.min(from, room - size - GAP));
     return { ...box, left: within(box.left, box.width, this.width), top: within(box.top, box.height, this.height) };
   }
 }
 
-const SIDES = ['right', 'left', 'below', 'above'] as const;
+const SIDES: readonly Side[] = ['right', 'left', 'below', 'above'];
 
-function beside([x, y]: Point, side: Place['side'], width: number, height: number): Box {
-  const left = side === 'right' ? x + GAP : side === 'left' ? x - GAP - width : x - width / 2;
-  const top = side === 'below' ? y + GAP : side === 'above' ? y - GAP - height : y - height / 2;
-  return { left, top, width, height };
+function beside(box: Box, side: Side, width: number, height: number): Box {
+  const middle = { left: box.left + (box.width - width) / 2, top: box.top + (box.height - height) / 2 };
+  switch (side) {
+    case 'right':
+      return { left: box.left + box.width + GAP, top: middle.top, width, height };
+    case 'left':
+      return { left: box.left - GAP - width, top: middle.top, width, height };
+    case 'below':
+      return { left: middle.left, top: box.top + box.height + GAP, width, height };
+    case 'above':
+      return { left: middle.left, top: box.top - GAP - height, width, height };
+  }
 }
 
 function overlap(a: Box, b: Box): boolean {

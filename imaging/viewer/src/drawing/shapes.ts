@@ -54,24 +54,39 @@ function xy([x, y]: Point): string {
   return `${x.toFixed(2)} ${y.toFixed(2)}`;
 }
 
-/** Where a label goes: the point it hangs on, and to which side of it. */
+/** Where a label goes: beside this box, on this side if there is room. */
 export interface Place {
-  readonly at: Point;
-  readonly side: 'left' | 'right' | 'above' | 'below';
+  readonly box: Box;
+  readonly side: Side;
+}
+
+export type Side = 'left' | 'right' | 'above' | 'below';
+
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
 }
 
 /** Beyond an arrow's tail, outside an angle's corner, right of everything else: never over the drawing. */
 export function labelPlace(tool: Tool, points: readonly Point[]): Place {
-  if (tool === 'arrow') return { at: points[1]!, side: away(points[0]!, points[1]!) };
+  if (tool === 'arrow') return { box: boxOf([points[1]!]), side: away(points[0]!, points[1]!) };
   if (tool === 'angle' && points.length === 3) {
     const [a, corner, b] = points as [Point, Point, Point];
     const between: Point = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-    return { at: corner, side: corner[0] >= between[0] ? 'right' : 'left' };
+    return { box: boxOf([corner]), side: corner[0] >= between[0] ? 'right' : 'left' };
   }
-  return { at: points.reduce((right, p) => (p[0] > right[0] ? p : right)), side: 'right' };
+  return { box: boxOf(points), side: 'right' };
 }
 
-function away(from: Point, to: Point): Place['side'] {
+function boxOf(points: readonly Point[]): Box {
+  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  const [left, top] = [Math.min(...xs), Math.min(...ys)];
+  return { left, top, width: Math.max(...xs) - left, height: Math.max(...ys) - top };
+}
+
+function away(from: Point, to: Point): Side {
   const [x, y] = [to[0] - from[0], to[1] - from[1]];
   if (Math.abs(x) >= Math.abs(y)) return x > 0 ? 'right' : 'left';
   return y > 0 ? 'below' : 'above';

@@ -6,6 +6,9 @@ import { t } from '../words';
 import { el, mark, say } from './dom';
 import { icon } from './icons';
 
+/** The corner has room for the warm and the cold clock of one unit; the rest are on the case page. */
+const CLOCKS_SHOWN = 2;
+
 export interface BarActions {
   toggleMarks(): void;
   help(): void;
@@ -24,13 +27,15 @@ export class Bar {
   private readonly marksCount = el('span', { class: 'count' });
 
   constructor(manifest: Manifest, back: string, signInUrl: string, actions: BarActions) {
-    this.clocks = (manifest.case.clocks ?? []).map((clock) => ({ clock, reading: el('time', { class: 'clock-reading' }) }));
+    const clocks = manifest.case.clocks ?? [];
+    const more = clocks.length - CLOCKS_SHOWN;
+    this.clocks = clocks.slice(0, CLOCKS_SHOWN).map((clock) => ({ clock, reading: el('time', { class: 'clock-reading' }) }));
     this.retry = el('button', { class: 'link', type: 'button', hidden: true, onclick: () => actions.retry() }, t('save-now'));
     this.signIn = el('a', { class: 'link', href: signInUrl, target: '_blank', rel: 'noopener', hidden: true }, t('sign-in-again'));
     this.savingBox = el('div', { class: 'saving' }, this.saving, this.retry, this.signIn);
     this.marksButton = el(
       'button',
-      { class: 'plain bar-button', type: 'button', 'aria-controls': 'marks', 'aria-label': t('do-marks-list'), onclick: () => actions.toggleMarks() },
+      { class: 'plain bar-button', type: 'button', 'aria-controls': 'marks', onclick: () => actions.toggleMarks() },
       icon('marks'),
       this.marksCount,
     );
@@ -44,7 +49,7 @@ export class Bar {
         el('h1', { class: 'case-number' }, manifest.case.number),
         manifest.case.title ? el('span', { class: 'case-title' }, manifest.case.title) : null,
       ),
-      el('div', { class: 'clocks' }, ...this.clocks.map(({ clock, reading }) => el('span', { class: 'clock' }, el('span', { class: 'clock-label' }, clock.label), reading))),
+      el('div', { class: 'clocks' }, ...this.clocks.map(({ clock, reading }) => el('span', { class: 'clock', title: clock.label }, el('span', { class: 'clock-label' }, clock.label), reading)), more > 0 && el('a', { class: 'clocks-more', href: back }, t('clocks-more', { count: more }))),
       this.savingBox,
       this.marksButton,
       el('button', { class: 'plain bar-button bar-help', type: 'button', 'aria-label': t('do-help'), onclick: () => actions.help() }, icon('help')),
@@ -60,6 +65,7 @@ export class Bar {
 
   updateMarks(open: boolean, count: number): void {
     mark(this.marksButton, 'aria-expanded', String(open));
+    mark(this.marksButton, 'aria-label', [t('do-marks-list'), count > 0 ? count : ''].join(' ').trim());
     say(this.marksCount, count > 0 ? String(count) : '');
   }
 

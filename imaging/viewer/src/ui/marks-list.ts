@@ -9,6 +9,8 @@ export interface MarkRow {
   readonly mark: Mark;
   readonly colour: string;
   readonly measure: string;
+  /** In which plane the measure's millimetres hold. */
+  readonly plane: string;
   /** Why it is not on the server yet, in words; empty when it is. */
   readonly unsaved: string;
   readonly here: boolean;
@@ -81,7 +83,7 @@ export class MarksList {
     );
   }
 
-  private row({ mark, colour, measure, unsaved, where, here }: MarkRow, state: MarksState): HTMLElement {
+  private row({ mark, colour, measure, plane, unsaved, where, here }: MarkRow, state: MarksState): HTMLElement {
     const name = t(`do-${mark.tool}`);
     const title = mark.text || measure || name;
     const mine = mark.mine && state.mayDraw;
@@ -98,6 +100,7 @@ export class MarksList {
           { class: 'mark-words' },
           el('span', { class: 'mark-title' }, title),
           mark.text && measure ? el('span', { class: 'mark-measure' }, measure) : null,
+          plane ? el('span', { class: 'mark-by' }, plane) : null,
           el('span', { class: 'mark-by' }, [mark.author.name, here ? '' : where, moment(mark.at)].filter(Boolean).join(' · ')),
           unsaved ? el('span', { class: 'mark-unsaved' }, unsaved) : null,
         ),

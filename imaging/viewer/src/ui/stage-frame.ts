@@ -21,6 +21,14 @@ export interface Slices {
   readonly loaded: (index: number) => boolean;
 }
 
+/** What keeps a picture from being worked on, and what may help. */
+export interface FailureWords {
+  readonly title: string;
+  readonly hint: string;
+  readonly again: boolean;
+  readonly signIn: boolean;
+}
+
 export interface Preset {
   readonly label: string;
   readonly chosen: boolean;
@@ -49,15 +57,17 @@ export class StageFrame {
   private readonly failureTitle = el('p', { class: 'failure-title' });
   private readonly failureHint = el('p', { class: 'failure-hint' });
   private readonly again: HTMLButtonElement;
+  private readonly signIn: HTMLAnchorElement;
   private readonly slider: HTMLInputElement;
   private readonly slicesTrack = el('div', { class: 'slices-track', 'aria-hidden': 'true' });
   private readonly slices: HTMLElement;
   private readonly presetBox = el('div', { class: 'presets', role: 'group', 'aria-label': t('presets') });
 
-  constructor(layer: SVGSVGElement, actions: StageActions) {
+  constructor(layer: SVGSVGElement, signInUrl: string, actions: StageActions) {
     this.badge = el('button', { class: 'badge', type: 'button', hidden: true, onclick: () => actions.upright() }, icon('warn'), this.badgeText, el('span', { class: 'badge-undo' }, t('turn-undo')));
     this.again = el('button', { class: 'button', type: 'button', onclick: () => actions.retry() }, t('try-again'));
-    this.failure = el('div', { class: 'failure', role: 'alert', hidden: true }, icon('warn'), this.failureTitle, this.failureHint, this.again);
+    this.signIn = el('a', { class: 'link', href: signInUrl, target: '_blank', rel: 'noopener' }, t('sign-in-again'));
+    this.failure = el('div', { class: 'failure', role: 'alert', hidden: true }, icon('warn'), this.failureTitle, this.failureHint, this.signIn, this.again);
     this.slider = el('input', {
       type: 'range',
       class: 'slices-input',
@@ -130,13 +140,14 @@ export class StageFrame {
   }
 
   /** What keeps the picture from being worked on; null clears the stage for work. */
-  fail(words: { title: string; hint: string; again: boolean } | null): void {
+  fail(words: FailureWords | null): void {
     this.failure.hidden = words === null;
     this.root.classList.toggle('has-failed', words !== null);
     if (!words) return;
     say(this.failureTitle, words.title);
     say(this.failureHint, words.hint);
     this.again.hidden = !words.again;
+    this.signIn.hidden = !words.signIn;
   }
 
   work(ready: boolean): void {

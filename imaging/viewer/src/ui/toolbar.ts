@@ -34,7 +34,7 @@ export class Toolbar {
     for (const group of GROUPS) {
       const box = el('div', { class: 'toolbar-group', role: 'group' });
       for (const name of group) {
-        const button = toolButton(name, () => run(name));
+        const button = toolButton(name, () => button.ariaDisabled !== 'true' && run(name));
         this.buttons.set(name, button);
         box.append(button);
       }
@@ -47,7 +47,7 @@ export class Toolbar {
     for (const [name, button] of this.buttons) {
       const draws = DRAWING.includes(name);
       button.hidden = (name === 'scroll' && !state.isStack) || ((draws || name === 'undo') && !state.mayDraw);
-      button.disabled = name === 'undo' ? !state.canUndo : !state.ready;
+      mark(button, 'aria-disabled', (name === 'undo' ? state.canUndo : state.ready) ? null : 'true');
       if (CHOICES.includes(name)) mark(button, 'aria-pressed', String(state.tool === name));
       else if (name in state.pressed) mark(button, 'aria-pressed', String(state.pressed[name]));
     }
@@ -55,7 +55,7 @@ export class Toolbar {
   }
 
   private usable(): HTMLButtonElement[] {
-    return [...this.buttons.values()].filter((button) => !button.hidden && !button.disabled);
+    return [...this.buttons.values()].filter((button) => !button.hidden);
   }
 
   private keepOneTabStop(): void {
@@ -77,7 +77,7 @@ export class Toolbar {
   }
 }
 
-function toolButton(name: Button, run: () => void): HTMLButtonElement {
+function toolButton(name: Button, run: () => unknown): HTMLButtonElement {
   const key = keyName(COMMANDS[name][0]);
   const label = t(`do-${name}`);
   return el(
