@@ -23,7 +23,7 @@ from core.errors import NotFound, ShanhaiError
 from core.keyring import open_provider
 from core.settings import Settings
 from imaging.sandbox import Pool
-from registry import sample, sample_cases, sample_telling, schema
+from registry import sample, sample_cases, schema
 from registry import worker as workers
 from registry.app import create_app, open_database
 
@@ -94,7 +94,13 @@ def demo(
     """
     folder = data_dir.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = Settings(data_dir=folder, base_url=f"http://localhost:{port}")
+    own = {
+        "database_url": "",
+        "store_url": "",
+        "keyring_url": "",
+        "checkpoint_dir": None,
+    }  # never a hospital's, whatever the environment says
+    settings = Settings(data_dir=folder, base_url=f"http://localhost:{port}", **own)
     open_provider(settings.keyring, create=True)
     database = open_database(settings)
     schema.upgrade(database)
@@ -105,12 +111,10 @@ def demo(
             "Making the sample world: two hospitals, eight people, eight cases with their pictures. This takes about a minute.", flush=True
         )
         started = time.monotonic()
-        with database.begin() as db, ids.told(ids.now() - dt.timedelta(days=300)):
-            cast, accounts = sample.people_and_hospitals(db)
-        sample.write_accounts(folder, accounts)
-        stories = [story(cast) for story in sample_cases.STORIES]
-        sample_telling.tell(database, pool, stories, lambda line: print(line, flush=True))
+        sample_cases.make_world(database, pool, folder, lambda line: print(line, flush=True))
         print(f"Done in {time.monotonic() - started:.0f} s.", flush=True)
+    elif not (folder / sample.ACCOUNTS).exists():
+        sys.exit(f"shanhai: the sample world in {folder} was not finished, or is none. Delete that folder or name another with --data-dir.")
     _print_accounts(folder, settings)
     _run(settings, database, pool, HOST, port)
 

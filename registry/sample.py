@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -128,11 +128,21 @@ def people_and_hospitals(db: Tx) -> tuple[Cast, list[Account]]:
         password = "-".join(secrets.token_hex(2) for _ in range(4))
         passwords.assign(db, system, person.id, password)
         secret = factors.install(db, system, person.id).secret
-        scopes = policy.actions_of(roles)
-        _, token = tokens.create(db, system, name="demo", scopes=scopes, expires_at=ids.now() + TOKEN_LIFE, person_id=person.id)
         actors[login] = Actor(person.id, homes[home].id, frozenset(roles), language=language, time_zone=zone)
-        accounts.append(Account(roles[0], homes[home].name_en, login, password, secret, token))
+        accounts.append(Account(roles[0], homes[home].name_en, login, password, secret, ""))
     return Cast(actors, county, seaview), accounts
+
+
+def with_tokens(db: Tx, cast: Cast, accounts: list[Account]) -> list[Account]:
+    """The accounts, each with a fresh API token that may do whatever the person's roles allow."""
+    given = []
+    for account in accounts:
+        actor = cast[account.login]
+        scopes, until = policy.actions_of(actor.roles), ids.now() + TOKEN_LIFE
+        system = Actor.system(actor.organisation_id)
+        _, token = tokens.create(db, system, name="demo", scopes=scopes, expires_at=until, person_id=actor.person_id)
+        given.append(replace(account, token=token))
+    return given
 
 
 def write_accounts(folder: Path, accounts: list[Account]) -> Path:

@@ -2,20 +2,22 @@
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from core import ids
 from core.actor import Actor
-from core.db import Tx
+from core.db import Database, Tx
 from imaging import annotations
 from imaging.phantoms import films, photos
 from imaging.phantoms.films import Subject
 from imaging.phantoms.hand import Cut, Hand
-from registry import cases, consents, decisions, entries, followups, messages, opinions, patients, referrals
+from imaging.sandbox import Pool
+from registry import cases, consents, decisions, entries, followups, messages, opinions, patients, referrals, sample
 from registry.cases import Case
 from registry.sample import Cast
-from registry.sample_telling import Files, Story, ago
+from registry.sample_telling import Files, Say, Story, ago, tell
 
 COUNTY_ZONE = "Asia/Urumqi"
 CT_SLICES = 84
@@ -431,3 +433,13 @@ STORIES: tuple[Callable[[Cast], Story], ...] = (
     _draft,
     _severed_index,
 )
+
+
+def make_world(database: Database, pool: Pool, folder: Path, say: Say) -> None:
+    """Fill an empty database with the sample world; the sign-ins, written last, say that it is whole."""
+    with database.begin() as db, ids.told(ids.now() - ago(days=300)):
+        cast, accounts = sample.people_and_hospitals(db)
+    tell(database, pool, [story(cast) for story in STORIES], say)
+    with database.begin() as db:
+        accounts = sample.with_tokens(db, cast, accounts)
+    sample.write_accounts(folder, accounts)

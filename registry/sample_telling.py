@@ -6,6 +6,7 @@ do it; it yields files and is given their instance ids.
 
 import datetime as dt
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -51,7 +52,10 @@ def tell(database: Database, pool: Pool, stories: Iterable[Story], say: Say) -> 
                 wanted = _next(story, db)
             while isinstance(wanted, Files):
                 say(f"  {wanted.case.number}: {len(wanted.files)} pictures")
-                wanted = _next(story, [_file(database, pool, wanted, name, make()) for name, make in wanted.files])
+                with ThreadPoolExecutor(2) as drawing:
+                    drawn = drawing.map(lambda file: file[1](), wanted.files)
+                    filed = [_file(database, pool, wanted, file[0], data) for file, data in zip(wanted.files, drawn, strict=True)]
+                wanted = _next(story, filed)
         if wanted is not None:
             waiting.append((made - _span(wanted), order, story))
 

@@ -520,6 +520,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("organisation_id", "year", "sequence", name=op.f("uq_cases_organisation_id_year_sequence")),
     )
     with op.batch_alter_table("cases", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_cases_organisation_id_id"), ["organisation_id", "id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_cases_organisation_id_state_urgency_rank_id"), ["organisation_id", "state", "urgency_rank", "id"], unique=False
         )
@@ -788,6 +789,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("opinions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_opinions_case_id_id"), ["case_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_opinions_organisation_id_signed_at"), ["organisation_id", "signed_at"], unique=False)
 
     op.create_table(
         "referral_steps",
@@ -845,6 +847,7 @@ def downgrade() -> None:
 
     op.drop_table("referral_steps")
     with op.batch_alter_table("opinions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_opinions_organisation_id_signed_at"))
         batch_op.drop_index(batch_op.f("ix_opinions_case_id_id"))
 
     op.drop_table("opinions")
@@ -896,6 +899,7 @@ def downgrade() -> None:
     with op.batch_alter_table("cases", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_cases_patient_id"))
         batch_op.drop_index(batch_op.f("ix_cases_organisation_id_state_urgency_rank_id"))
+        batch_op.drop_index(batch_op.f("ix_cases_organisation_id_id"))
 
     op.drop_table("cases")
     with op.batch_alter_table("annotations", schema=None) as batch_op:

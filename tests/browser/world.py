@@ -3,14 +3,12 @@
 The demo keeps to the embedded engine, so that it can never write into a hospital's database.
 """
 
-import datetime as dt
 import sys
 
-from core import ids
 from core.keyring import open_provider
 from core.settings import Settings
 from imaging.sandbox import Pool
-from registry import sample, sample_cases, schema
+from registry import sample_cases, schema
 from registry.app import open_database
 
 
@@ -23,10 +21,7 @@ def main() -> None:
     schema.upgrade(database)
     pool = Pool(settings.sandbox_workers)
     pool.start()
-    with database.begin() as db, ids.told(ids.now() - dt.timedelta(days=300)):
-        cast, accounts = sample.people_and_hospitals(db)
-    sample.write_accounts(settings.data_dir, accounts)
-    sample_cases.tell(database, cast, pool, lambda line: print(line, file=sys.stderr))
+    sample_cases.make_world(database, pool, settings.data_dir, lambda line: print(line, file=sys.stderr))
     pool.close()
     database.close()
 
