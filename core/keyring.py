@@ -20,7 +20,7 @@ import datetime as dt
 import os
 import stat
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hmac import digest
 from pathlib import Path
@@ -190,6 +190,17 @@ class Keyring:
         query = select(WrappedKey.kind, func.count()).where(WrappedKey.organisation_id == organisation_id, WrappedKey.wrapped.is_not(None))
         return dict(db.execute(query.group_by(WrappedKey.kind).order_by(WrappedKey.kind)).all())
 
+    def load(self, db: Session, units: Iterable[Unit]) -> None:
+        """Fetch the keys of many cases or patients at once, so that reading a list asks for them in one query."""
+        wanted: dict[str, list[UUID]] = {}
+        for unit in units:
+            wanted.setdefault(unit.kind, []).append(unit.id)
+        known = _rows(db)
+        for kind, unit_ids in wanted.items():
+            query = select(WrappedKey).where(WrappedKey.kind == kind, WrappedKey.unit_id.in_(unit_ids))
+            for row in db.scalars(query.order_by(WrappedKey.generation)):
+                known[kind, row.unit_id, row.id] = known[kind, row.unit_id, None] = row
+
     # -- inside ---------------------------------------------------------------------------------
 
     def _signer(self, db: Session, organisation_id: UUID, use: SigningUse) -> Ed25519PrivateKey:
@@ -248,10 +259,13 @@ class Keyring:
         if row.parent_id is None:
             secret = self._provider.unwrap(row.context(), row.wrapped)
         else:
-            parent = db.get(WrappedKey, row.parent_id)
-            if parent is None:
-                raise Damaged("key-parent-missing")
-            secret = sealed.unseal(self._secret(db, parent), row.context(), row.wrapped)
+            above = kept.get(row.parent_id)
+            if above is None:
+                parent = db.get(WrappedKey, row.parent_id)
+                if parent is None:
+                    raise Damaged("key-parent-missing")
+                above = self._secret(db, parent)
+            secret = sealed.unseal(above, row.context(), row.wrapped)
         kept[row.id] = Key(row.id, secret)
         return kept[row.id]
 

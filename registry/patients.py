@@ -318,7 +318,9 @@ def _by_index(db: Tx, organisation_id: UUID, kind: str, values: Iterable[str]) -
 
 
 def _rows(db: Tx, patient_ids: Iterable[UUID]) -> list[Patient]:
-    return list(db.scalars(select(Patient).where(Patient.id.in_(list(patient_ids))).order_by(Patient.id)))
+    rows = list(db.scalars(select(Patient).where(Patient.id.in_(list(patient_ids))).order_by(Patient.id)))
+    db.keyring.load(db, map(unit, rows))
+    return rows
 
 
 def _by_batches(db: Tx, organisation_id: UUID) -> Iterator[Patient]:
@@ -326,6 +328,7 @@ def _by_batches(db: Tx, organisation_id: UUID) -> Iterator[Patient]:
     rows = select(Patient).where(Patient.organisation_id == organisation_id).order_by(Patient.id.desc()).limit(BATCH)
     batch = list(db.scalars(rows))
     while batch:
+        db.keyring.load(db, map(unit, batch))
         yield from batch
         batch = list(db.scalars(rows.where(Patient.id < batch[-1].id)))
 

@@ -90,6 +90,7 @@ def items(db: Tx, actor: Actor) -> Worklist:
     shown = {item.case.id: item.case for item in [*best.values(), *waiting]}
     unread = messages.unread(db, actor, list(shown)) if shown else {}
     cases.seen_list(db, actor, shown.values(), "case:worklist")
+    db.keyring.load(db, map(cases.unit, shown.values()))
     clocks = {case.id: _clocks(db, case, now) for case in shown.values()}
     needs, waiting = (
         sorted((replace(i, clocks=clocks[i.case.id], unread=unread.get(i.case.id, 0)) for i in group), key=_pressing)
