@@ -211,7 +211,7 @@ def speak(page: Page, language: str) -> None:
     """Set the signed-in person's language, as the switch in the page's foot does."""
     page.goto("/account")
     if not (page.locator("html").get_attribute("lang") or "").startswith(language):
-        page.locator(f"form[action='/language'] button[value={language}]").click()
+        page.locator(f"main form[action='/language'] button[value={language}]").click()
         page.wait_for_selector(f"html[lang^={language}]")
 
 
