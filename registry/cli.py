@@ -94,13 +94,8 @@ def demo(
     """
     folder = data_dir.resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    own = {
-        "database_url": "",
-        "store_url": "",
-        "keyring_url": "",
-        "checkpoint_dir": None,
-    }  # never a hospital's, whatever the environment says
-    settings = Settings(data_dir=folder, base_url=f"http://localhost:{port}", **own)
+    # defaults alone, whatever the environment says: the demo never writes into a hospital's database
+    settings = Settings.model_construct(data_dir=folder, base_url=f"http://localhost:{port}")
     open_provider(settings.keyring, create=True)
     database = open_database(settings)
     schema.upgrade(database)
