@@ -121,6 +121,7 @@ error-study-filed-already = This study has been filed already.
 error-study-not-found = There is no such study.
 error-study-of-another-patient = This study names another patient. Check before you go on.
 error-text-missing = This is needed.
+error-text-invalid = This holds characters that cannot be kept.
 error-text-too-long = This is too long.
 error-time-zone-unknown = There is no such time zone.
 error-token-expiry-out-of-range = A token lives a year at most.

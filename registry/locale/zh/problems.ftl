@@ -121,6 +121,7 @@ error-study-filed-already = 该检查已经归档。
 error-study-not-found = 没有这项检查。
 error-study-of-another-patient = 该检查写着另一位患者，请先核对。
 error-text-missing = 请填写。
+error-text-invalid = 含有无法保存的字符。
 error-text-too-long = 文字过长。
 error-time-zone-unknown = 没有这个时区。
 error-token-expiry-out-of-range = 有效期须在一年以内。
