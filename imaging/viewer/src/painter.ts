@@ -38,12 +38,15 @@ export class Painter {
   private readonly list: MarksList;
   private readonly textLine = new TextLine();
   private readonly sheet = keySheet();
+  private readonly pictureOfInstance: ReadonlyMap<string, Picture>;
   private waitingForFrame = false;
+  private listed = '';
 
   constructor(
     private readonly reader: Reader,
     addresses: Addresses,
   ) {
+    this.pictureOfInstance = new Map(reader.pictures.flatMap((picture) => picture.frames.map((frame) => [frame.instanceId, picture])));
     this.frame = new StageFrame(this.layer.root, addresses.signIn, {
       upright: () => reader.run('upright'),
       retry: () => reader.again(),
@@ -112,15 +115,14 @@ export class Painter {
     const { view, session } = reader;
     const marks = session.book.all();
     const colours = coloursOf(marks, reader.manifest.me.id);
+    this.paintWhatIsListed(marks, colours);
     this.layer.draw(this.marksToDraw(), (mark) => this.dress(mark, colours), view ?? this.previewView(), reader.pen.crosshair);
     this.paintFrame(view);
     this.paintTools(view);
-    this.rail.update(reader.at, (i) => countOn(reader.pictures[i]!, marks));
     this.bar.updateMarks(reader.marksOpen, marks.length);
     this.bar.updateSaving(session.saver, reader.manifest.may_annotate, session.drew);
     this.root.classList.toggle('marks-open', reader.marksOpen);
     this.list.root.hidden = !reader.marksOpen;
-    if (reader.marksOpen) this.paintList(marks, colours);
     this.root.dataset['tool'] = reader.pen.tool ? 'draw' : reader.hand;
   }
 
@@ -151,7 +153,7 @@ export class Painter {
   }
 
   private measured(mark: Mark): Measure | null {
-    const picture = this.pictureOf(mark);
+    const picture = this.pictureOfInstance.get(mark.instanceId);
     const frame = picture?.frames.find((one) => one.instanceId === mark.instanceId);
     return picture && frame ? measure(mark.tool, mark.points, scaleOf(picture.kind, frame.spacing)) : null;
   }
@@ -162,8 +164,11 @@ export class Painter {
     return saver.isUnsaved(mark.key) && saver.saving !== 'sending' ? t('mark-unsaved') : '';
   }
 
-  private pictureOf(mark: Mark): Picture | undefined {
-    return this.reader.pictures.find((picture) => picture.frames.some((frame) => frame.instanceId === mark.instanceId));
+  /** What the mark measures and says, for whoever listens. */
+  announce(key: string): void {
+    const mark = this.reader.session.book.get(key);
+    const measured = mark && this.measured(mark);
+    if (mark) this.frame.announce([t(`do-${mark.tool}`), measured ? measureText(measured) : ''].filter(Boolean).join(' '));
   }
 
   private paintFrame(view: View | null): void {
@@ -207,6 +212,18 @@ export class Painter {
     });
   }
 
+  /** The list and the rail follow the marks, not every movement of the picture. */
+  private paintWhatIsListed(marks: readonly Mark[], colours: Colours): void {
+    const { at, frame, selected, hidden, marksOpen, session } = this.reader;
+    const { book, saver, listed } = session;
+    const minute = Math.floor(Date.now() / 60_000);
+    const now = [at, frame?.instanceId, frame?.number, selected, [...hidden].join(), marksOpen, book.revision, saver.saving, saver.unsaved, listed, minute].join('|');
+    if (now === this.listed) return;
+    this.listed = now;
+    this.rail.update(at, (i) => countOn(this.reader.pictures[i]!, marks));
+    if (marksOpen) this.paintList(marks, colours);
+  }
+
   private paintList(marks: readonly Mark[], colours: Colours): void {
     const { selected, hidden, manifest } = this.reader;
     const authors = new Map(marks.map((mark) => [mark.author.id, mark.author]));
@@ -219,9 +236,18 @@ export class Painter {
         count: marks.filter((mark) => mark.author.id === author.id).length,
         shown: !hidden.has(author.id),
       })),
+      nothing: this.nothing(),
       mayDraw: manifest.may_annotate,
       me: manifest.me.id,
     });
+  }
+
+  /** What an empty list means. */
+  private nothing(): string {
+    const { session, manifest } = this.reader;
+    if (session.listed === 'coming') return t('marks-coming');
+    if (session.listed === 'failed') return t('marks-failed');
+    return t(manifest.may_annotate ? 'marks-empty' : 'marks-empty-reader');
   }
 
   private row(mark: Mark, colours: Colours): MarkRow {
@@ -239,7 +265,7 @@ export class Painter {
   }
 
   private where(mark: Mark): string {
-    const picture = this.pictureOf(mark);
+    const picture = this.pictureOfInstance.get(mark.instanceId);
     if (!picture) return '';
     // in the open stack slices are counted in space, elsewhere as listed
     const frames = picture === this.reader.picture ? this.reader.frames : picture.frames;

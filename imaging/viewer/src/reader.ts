@@ -111,12 +111,8 @@ export class Reader {
   }
 
   private async loadMarks(): Promise<void> {
-    try {
-      await this.session.load();
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      this.painter.notes.say(t('marks-failed'), { label: t('try-again'), run: () => void this.loadMarks() });
-    }
+    if (await this.session.load()) return;
+    this.painter.notes.say(t('marks-failed'), { label: t('try-again'), run: () => void this.loadMarks() });
   }
 
   run(command: Command): void {
@@ -134,6 +130,7 @@ export class Reader {
     this.frames = picture.frames;
     this.index = Math.min(index ?? this.frames.length >> 1, this.frames.length - 1);
     this.selected = null;
+    if (this.frame) history.replaceState(null, '', `?instance=${encodeURIComponent(this.frame.instanceId)}`);
     this.chooseHand(picture);
     this.begin(picture);
     this.painter.rail.reveal(at);
@@ -304,6 +301,7 @@ export class Reader {
     if (!frame) return;
     const { key } = this.session.book.draw({ instanceId: frame.instanceId, frame: frame.number, tool, points, text: '' });
     this.select(key);
+    this.painter.announce(key);
     if (tool === 'arrow') this.askText(key);
   }
 

@@ -23,6 +23,8 @@ export class Book {
   private readonly steps: Step[] = [];
   private readonly listeners: (() => void)[] = [];
   private keeper: Keeper | null = null;
+  /** Grows with every change, so that whoever shows the list knows when to show it anew. */
+  revision = 0;
 
   constructor(readonly me: Author) {}
 
@@ -152,6 +154,7 @@ export class Book {
   }
 
   private tell(): void {
+    this.revision++;
     for (const listener of this.listeners) listener();
   }
 }

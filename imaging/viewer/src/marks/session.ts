@@ -4,12 +4,13 @@ import { Failure } from '../http';
 import { t } from '../words';
 import { AnnotationApi } from './api';
 import { Book } from './book';
-import type { Author, Mark } from './mark';
+import type { Author, Mark, Wire } from './mark';
 import { Saver } from './saver';
 
 export type Tell = (text: string, action?: { label: string; run: () => void }) => void;
 
 const REFRESH_MS = 45_000;
+const TRIES = 4;
 /** Nobody at the desk for this long: asking on would keep an abandoned session alive. */
 const AWAY_MS = 120_000;
 
@@ -18,6 +19,8 @@ export class MarkSession {
   readonly saver: Saver;
   /** Something was drawn here since the page opened. */
   drew = false;
+  /** Whether the server's list has come: before that, no marks does not mean none. */
+  listed: 'coming' | 'failed' | 'here' = 'coming';
   private readonly api: AnnotationApi;
   private active = Date.now();
 
@@ -46,8 +49,28 @@ export class MarkSession {
     this.book.onChange(() => this.changed());
   }
 
-  async load(): Promise<void> {
-    this.book.merge(await this.api.list());
+  /** Fetches the list; false when it could not be had. */
+  async load(): Promise<boolean> {
+    try {
+      const wires = await this.freshList();
+      this.listed = 'here';
+      if (wires) this.book.merge(wires);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      if (this.listed === 'coming') this.listed = 'failed';
+      this.changed();
+    }
+    return this.listed === 'here';
+  }
+
+  /** A list that nothing was drawn or saved during: an older one would take what was just saved off the page. */
+  private async freshList(): Promise<readonly Wire[] | null> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const before = this.book.revision;
+      const wires = await this.api.list();
+      if (this.book.revision === before) return wires;
+    }
+    return null;
   }
 
   /** Keeps up with the other side while somebody is at the desk, and sends at once when the line is back. */
@@ -70,13 +93,7 @@ export class MarkSession {
 
   /** Quiet: what cannot be fetched now is fetched next time. New marks on their way must arrive first. */
   private async refresh(): Promise<void> {
-    if (this.saver.unsaved > 0) return;
-    try {
-      const wires = await this.api.list();
-      if (this.saver.unsaved === 0) this.book.merge(wires);
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-    }
+    if (this.saver.unsaved === 0) await this.load();
   }
 
   /** Somebody (usually oneself in another window) changed the mark first: theirs stands, ours is offered back. */

@@ -49,7 +49,7 @@ export class Bar {
         el('h1', { class: 'case-number' }, manifest.case.number),
         manifest.case.title ? el('span', { class: 'case-title' }, manifest.case.title) : null,
       ),
-      el('div', { class: 'clocks' }, ...this.clocks.map(({ clock, reading }) => el('span', { class: 'clock', title: clock.label }, el('span', { class: 'clock-label' }, clock.label), reading)), more > 0 && el('a', { class: 'clocks-more', href: back }, t('clocks-more', { count: more }))),
+      el('div', { class: 'clocks' }, ...this.clocks.map(({ clock, reading }) => clockOf(clock, reading)), more > 0 && el('a', { class: 'clocks-more', href: back }, t('clocks-more', { count: more }))),
       this.savingBox,
       this.marksButton,
       el('button', { class: 'plain bar-button bar-help', type: 'button', 'aria-label': t('do-help'), onclick: () => actions.help() }, icon('help')),
@@ -84,6 +84,18 @@ export class Bar {
     else if (count > 0) say(this.saving, t('save-sending'));
     else say(this.saving, mayDraw ? (drew ? t('save-done') : '') : t('save-reader'));
   }
+}
+
+/** The kind of clock always reads in full; the unit it belongs to gives way where there is little room. */
+function clockOf({ label }: CaseClock, reading: HTMLElement): HTMLElement {
+  const [kind = label, ...unit] = label.split(' · ');
+  return el(
+    'span',
+    { class: 'clock', title: label },
+    el('span', { class: 'clock-label' }, kind),
+    unit.length > 0 && el('span', { class: 'clock-unit' }, unit.join(' · ')),
+    reading,
+  );
 }
 
 function inWords(seconds: number): string {

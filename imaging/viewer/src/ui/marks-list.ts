@@ -21,6 +21,8 @@ export interface MarksState {
   readonly rows: readonly MarkRow[];
   readonly selected: string | null;
   readonly authors: readonly { author: Author; colour: string; count: number; shown: boolean }[];
+  /** What to say when there are no rows. */
+  readonly nothing: string;
   readonly mayDraw: boolean;
   readonly me: string;
 }
@@ -37,7 +39,6 @@ export class MarksList {
   readonly root: HTMLElement;
   private readonly body = el('div', { class: 'marks-body' });
   private readonly people = el('div', { class: 'marks-people', role: 'group', 'aria-label': t('marks-authors') });
-  private last = '';
 
   constructor(private readonly actions: MarksActions) {
     this.root = el(
@@ -55,16 +56,13 @@ export class MarksList {
   }
 
   update(state: MarksState): void {
-    const now = JSON.stringify([state, Math.floor(Date.now() / 60_000)]);
-    if (now === this.last) return;
-    this.last = now;
     const focused = (document.activeElement as HTMLElement | null)?.dataset['focus'];
     this.people.replaceChildren(...state.authors.map((one) => this.person(one, state.me)));
     this.people.hidden = state.authors.length === 0;
     const here = state.rows.filter((row) => row.here);
     const elsewhere = state.rows.filter((row) => !row.here);
     this.body.replaceChildren(
-      ...(state.rows.length === 0 ? [el('p', { class: 'marks-empty' }, t(state.mayDraw ? 'marks-empty' : 'marks-empty-reader'))] : []),
+      ...(state.rows.length === 0 ? [el('p', { class: 'marks-empty' }, state.nothing)] : []),
       ...section(t('marks-here'), here.map((row) => this.row(row, state))),
       ...section(t('marks-elsewhere'), elsewhere.map((row) => this.row(row, state))),
     );

@@ -61,6 +61,7 @@ export class StageFrame {
   private readonly slider: HTMLInputElement;
   private readonly slicesTrack = el('div', { class: 'slices-track', 'aria-hidden': 'true' });
   private readonly slices: HTMLElement;
+  private readonly heard = el('p', { class: 'hush', role: 'status' });
   private readonly presetBox = el('div', { class: 'presets', role: 'group', 'aria-label': t('presets') });
 
   constructor(layer: SVGSVGElement, signInUrl: string, actions: StageActions) {
@@ -98,6 +99,7 @@ export class StageFrame {
       this.slices,
       this.badge,
       this.failure,
+      this.heard,
     );
   }
 
@@ -107,6 +109,11 @@ export class StageFrame {
     say(this.window, window);
     say(this.slice, slice);
     mark(this.surface, 'aria-label', [t('stage'), title, slice].filter(Boolean).join(', '));
+  }
+
+  /** For whoever listens instead of looking. */
+  announce(words: string): void {
+    say(this.heard, words);
   }
 
   turn(turn: Turn): void {
