@@ -113,7 +113,6 @@ def withdraw(request: Request, db: Db, me: Me, case_id: UUID, annotation_id: UUI
 @router.get("/cases/{case_id}/pictures/{instance_id}/marked", include_in_schema=False)
 async def marked(request: Request, case_id: UUID, instance_id: UUID, frame: Annotated[int | None, Query(ge=1)] = None) -> Response:
     """A picture of at most 1280 pixels with the marks drawn in, for the case page and for paper."""
-    mime = negotiation.only(request.headers.get("accept", ""), MARKED_FORMATS)
 
     def work(db: Tx, me: Actor) -> tuple[Opened, list[Mark]]:
         case = cases.reach(db, me, case_id, "image:read")
@@ -124,6 +123,7 @@ async def marked(request: Request, case_id: UUID, instance_id: UUID, frame: Anno
         return wado.open_one(db, found), annotations.standing(db, case.organisation_id, case.id) if may else []
 
     opened, drawn = await short(request, work)
+    mime = negotiation.only(request.headers.get("accept", ""), MARKED_FORMATS)
     planes: dict[spacing.Origin, str] = {"detector": translate(language_of(request), "plane-detector")}
 
     def draw() -> bytes:

@@ -141,13 +141,8 @@ async def _picture(request: Request, where: ScopeOf, number: int | None, look: L
 
 
 async def _store(request: Request, where: ScopeOf, study: str | None) -> Response:
+    me, scope = await short(request, lambda db, me: (me, where(request, db, me)))
     media = negotiation.json(_accept(request))
-
-    def who(db: Tx, me: Actor) -> tuple[Actor, Scope]:
-        scope = where(request, db, me)
-        return me, scope
-
-    me, scope = await short(request, who)
     state = request.app.state
     filing = await streams.run(
         partial(

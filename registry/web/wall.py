@@ -79,10 +79,11 @@ class Wall:
         self.app, self.base_url, self.body_limit, self.metrics = app, base_url, body_limit, metrics
         parts = urlsplit(base_url)
         self.https = parts.scheme == "https"
-        self.hosts = {parts.netloc.lower()}
+        # some programs (dicomweb-client) leave the port out of Host; what guards us is the name
+        self.hosts = {parts.netloc.lower(), f"{parts.hostname}"}
         if parts.hostname in {"localhost", "127.0.0.1", "::1"}:
             port = f":{parts.port}" if parts.port else ""
-            self.hosts |= {f"{name}{port}" for name in LOOPBACK}
+            self.hosts |= {f"{name}{port}" for name in LOOPBACK} | LOOPBACK
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
