@@ -107,8 +107,16 @@ class Examined:
 
 
 def examine(pool: Pool, file: Readable, about: Mapping[str, Any] | None, *, organisation_id: UUID) -> Examined:
-    """Have a file examined in the sandbox. ``about`` is what ``photo.make`` needs; None: DICOM alone. Raises Refused."""
-    result = pool.run(TASK, file, about, organisation_id=organisation_id)
+    """Have a file examined in the sandbox. ``about`` is what ``photo.make`` needs; None: DICOM alone. Raises Refused.
+
+    A worker may die of what is not the file's doing, so one that died is not believed the first time.
+    """
+    try:
+        result = pool.run(TASK, file, about, organisation_id=organisation_id)
+    except Refused as refused:
+        if refused.reason != "sandbox-fault":
+            raise
+        result = pool.run(TASK, file, about, organisation_id=organisation_id)
     try:
         header, study_header, series_header, frame_index, *made = result.blobs
         FrameIndex.decode(frame_index, size=len(made[0]) if made else file.size)

@@ -251,8 +251,11 @@ class _Part:
         return _Object(seen, self.upload, self._digest.hexdigest(), data, self._pieces)
 
     def drop(self) -> None:
-        """Let go of the bytes; the key goes when the upload is concluded."""
+        """Let go of the bytes, and of the key they had of their own."""
         bodies.discard(self._database.store, self._pieces)
+        if self._sink is not None:
+            with self._database.begin() as db:
+                db.keyring.destroy(db, self.upload.unit)
 
 
 def _parts(objects: Iterable[_Object]) -> list[Piece]:

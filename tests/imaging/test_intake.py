@@ -191,6 +191,28 @@ def test_a_file_that_kills_its_worker_is_refused_and_the_next_is_filed(world: Wo
     assert outcome(world.take_in(samples.dicom())) == ("filed", None)
 
 
+def test_a_file_whose_worker_died_by_accident_is_filed_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fork server and its workers are killed from outside while a file is read."""
+    pool = Pool(1)
+    killed = []
+
+    class Interrupted(bodies.Body):
+        def read(self, start: int, length: int) -> bytes:
+            if not killed and pool._server is not None:
+                killed.append(start)
+                pool._server._process.kill()
+                pool._server._process.wait()
+            return super().read(start, length)
+
+    monkeypatch.setattr(bodies, "Body", Interrupted)
+    try:
+        upload = intake.take_in(world.database, pool, world.surgeon, world.case_id, "", samples.dicom())
+    finally:
+        pool.close()
+    assert killed
+    assert outcome(upload) == ("filed", None)
+
+
 def test_a_photograph_becomes_an_object_of_the_cases_photo_study(world: World) -> None:
     one = world.take_in(samples.photo(exif=samples.exif(), comment=b"<script>alert(1)</script>"), name="IMG_0001.jpg")
     two = world.take_in(samples.photo("HEIF", exif=samples.exif()), name="IMG_0002.HEIC")
