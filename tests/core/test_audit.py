@@ -105,7 +105,7 @@ def test_a_savepoint_takes_its_events_with_it(log: Database) -> None:
             raise ZeroDivisionError
         with db.begin_nested():
             record(db, "step:two")
-            assert db.scalar(select(Leaf)) is None, "a place in the tree is taken at the end, not at a savepoint"
+        assert db.scalar(select(Leaf)) is None, "a place in the tree is taken at the end, not at a savepoint"
         record(db, "step:three")
     assert actions(log) == ["step:one", "step:two", "step:three"]
 

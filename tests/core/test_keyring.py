@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from core import ids
 from core.db import Database, Tx
 from core.errors import Conflict, Damaged, NotFound, Unavailable
+from core.jobs import JobRow, enqueue
 from core.keyring import FileProvider, Keyring, Unit, WrappedKey, open_provider, verifies
 from tests.engines import SQLITE_DIRECTORY
 
@@ -237,10 +238,30 @@ def test_a_destroyed_wrapping_is_not_left_in_the_files_of_sqlite(all_engines: "E
         wrapped = row_of(db, case).wrapped or b""
     checkpoint(database)
     assert wrapped in (tmp_path / "shanhai.sqlite").read_bytes()
+    pieces = [wrapped[at : at + 12] for at in range(24, len(wrapped) - 12)]
     with database.begin() as db:
         db.keyring.destroy(db, case)
     checkpoint(database)
-    assert not any(wrapped in file.read_bytes() for file in tmp_path.glob("shanhai.sqlite*"))
+    left = b"".join(file.read_bytes() for file in tmp_path.glob("shanhai.sqlite*"))
+    assert not any(piece in left for piece in pieces)
+    database.close()
+
+
+def test_a_deleted_row_is_not_left_in_the_files_of_sqlite(all_engines: "Engines", tmp_path: Path) -> None:
+    """Blind indexes and job payloads go with a shredded case."""
+    database = all_engines.fresh(SQLITE_DIRECTORY, tmp_path).open()
+    with database.begin() as db:
+        for number in range(12):
+            enqueue(db, "preview", {"study": f"study-number-{number:03}"}, organisation_id=ORGANISATION)
+    checkpoint(database)
+    assert b"study-number-005" in (tmp_path / "shanhai.sqlite").read_bytes()
+    with database.begin() as db:
+        for row in db.scalars(select(JobRow)):
+            if row.payload["study"] != "study-number-011":
+                db.delete(row)
+    checkpoint(database)
+    left = b"".join(file.read_bytes() for file in tmp_path.glob("shanhai.sqlite*"))
+    assert left.count(b"study-number-") == 1
     database.close()
 
 

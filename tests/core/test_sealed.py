@@ -114,6 +114,11 @@ def test_contexts_never_encode_alike(data: st.DataObject) -> None:
     assert (one.encode() == other.encode()) == (one == other)
 
 
+def test_a_text_cannot_pass_for_the_length_of_the_next() -> None:
+    one, other = replace(CONTEXT, purpose="", table="\0\0"), replace(CONTEXT, purpose="\0\2", table="")
+    assert one.encode() != other.encode()
+
+
 @pytest.mark.parametrize("at", range(PREFIX))
 def test_a_flipped_bit_before_the_chunks_is_found(at: int, opening: Callable[..., bytes]) -> None:
     data = bytearray(seal(KEY, CONTEXT, PATTERN[: CHUNK + 1]))

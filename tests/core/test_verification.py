@@ -417,6 +417,15 @@ def test_a_split_view_is_found_when_the_two_sides_compare(log: Log, tmp_path: Pa
     assert ("kept-conflict", 12) in kinds(log.verify(both))
 
 
+def test_a_split_view_is_found_by_two_checkpoints_alone(log: Log, tmp_path: Path) -> None:
+    log.push()
+    with log.owner() as connection:
+        log.rebuild(connection, swapped(log, connection, log.ids()))
+    log.push(tmp_path / "elsewhere")
+    notes = [kept.pushes[-1].note for kept in (log.kept(), audit.kept(tmp_path / "elsewhere", ORGANISATION))]
+    assert ("kept-conflict", 12) in kinds(log.verify(KeptLog(None, tuple(Push(note, 0, ()) for note in notes))))
+
+
 def test_a_line_cut_short_by_a_crash_is_passed_over(log: Log) -> None:
     path = log.folder / f"{ORGANISATION}.jsonl"
     whole = path.read_bytes()
