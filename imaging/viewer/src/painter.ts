@@ -137,7 +137,7 @@ export class Painter {
 
   private draft({ tool, points }: { tool: Tool; points: readonly Point[] }): Mark {
     const { frame, manifest } = this.reader;
-    return { key: 'draft', id: null, version: 0, instanceId: frame!.instanceId, frame: frame!.number, tool, points, text: '', author: manifest.me, at: '', mine: true };
+    return { key: 'draft', id: null, version: 0, instanceId: frame!.instanceId, frame: frame!.number, tool, points, text: '', finding: null, author: manifest.me, at: '', mine: true };
   }
 
   private dress(mark: Mark, colours: Colours): Dress {

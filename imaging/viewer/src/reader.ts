@@ -130,7 +130,7 @@ export class Reader {
     this.frames = picture.frames;
     this.index = Math.min(index ?? this.frames.length >> 1, this.frames.length - 1);
     this.selected = null;
-    if (this.frame) history.replaceState(null, '', `?instance=${encodeURIComponent(this.frame.instanceId)}`);
+    if (this.frame) rememberInAddress(this.frame.instanceId);
     this.chooseHand(picture);
     this.begin(picture);
     this.painter.rail.reveal(at);
@@ -299,7 +299,7 @@ export class Reader {
   private drawn(tool: Tool, points: readonly Point[]): void {
     const { frame } = this;
     if (!frame) return;
-    const { key } = this.session.book.draw({ instanceId: frame.instanceId, frame: frame.number, tool, points, text: '' });
+    const { key } = this.session.book.draw({ instanceId: frame.instanceId, frame: frame.number, tool, points, text: '', finding: null });
     this.select(key);
     this.painter.announce(key);
     if (tool === 'arrow') this.askText(key);
@@ -310,7 +310,7 @@ export class Reader {
     const mark = this.session.book.get(key);
     const { view } = this;
     if (!mark?.mine || !view) return;
-    const place = apply(view.toScreen, mark.tool === 'arrow' ? mark.points[1]! : mark.points[0]!);
+    const place = apply(view.toScreen, mark.points[0]!);
     this.painter.askText(mark.text, place, (text) => {
       const now = this.session.book.get(key);
       if (text !== null && now) this.session.book.redraw({ ...now, text });
@@ -383,6 +383,13 @@ export class Reader {
   private paint(): void {
     this.painter.paint();
   }
+}
+
+/** So that a reload, or the address sent to a colleague, opens the same picture. */
+function rememberInAddress(instance: string): void {
+  const address = new URL(location.href);
+  address.searchParams.set('instance', instance);
+  history.replaceState(history.state, '', address);
 }
 
 function longestSide(pictures: readonly Picture[]): number {

@@ -81,7 +81,7 @@ let conflicts: Mark[];
 let gone: Mark[];
 
 const quiet = () => new Promise((resolve) => setTimeout(resolve, 0));
-const LINE = { instanceId: 'film', frame: 1, tool: 'length', points: [[1, 2], [3, 4]], text: '' } as const;
+const LINE = { instanceId: 'film', frame: 1, tool: 'length', points: [[1, 2], [3, 4]], text: '', finding: null } as const;
 
 beforeEach(() => {
   server = new Server();

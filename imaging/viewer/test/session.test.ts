@@ -41,7 +41,7 @@ class Api {
   }
 }
 
-const LINE = { instanceId: 'film', frame: 1, tool: 'length', points: [[1, 2], [3, 4]], text: '' } as const;
+const LINE = { instanceId: 'film', frame: 1, tool: 'length', points: [[1, 2], [3, 4]], text: '', finding: null } as const;
 let api: Api;
 let session: MarkSession;
 let told: { text: string; action?: { label: string; run: () => void } }[];

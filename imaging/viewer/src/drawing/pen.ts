@@ -50,6 +50,7 @@ const REACH = { mouse: { handle: 9, body: 6 }, touch: { handle: 24, body: 18 } }
 const CLICK_PX = 5;
 const CLOSING_PX = 14;
 const FREEHAND_STEP_PX = 2;
+const MOST_POINTS = 5_000;
 
 export class Pen {
   tool: Tool | null = null;
@@ -177,8 +178,7 @@ export class Pen {
       return;
     }
     const closes = wide && fixed.length > 3 && distance(first, fixed.at(-1)!) < reach;
-    const points = simplify(closes ? [...fixed, first] : fixed, ground.perPixel / 2);
-    this.finish('freehand', points);
+    this.finish('freehand', slimmed(closes ? [...fixed, first] : fixed, ground.perPixel / 2));
   }
 
   private finish(tool: Tool, points: readonly Point[]): void {
@@ -217,6 +217,12 @@ export class Pen {
   private on(ground: Ground, p: Point): Point {
     return inside(p, ground.columns, ground.rows);
   }
+}
+
+/** Without points nobody can see, and never more than the server takes. */
+function slimmed(points: readonly Point[], tolerance: number): Point[] {
+  const kept = simplify(points, tolerance);
+  return kept.length <= MOST_POINTS ? kept : slimmed(points, tolerance * 2);
 }
 
 function nearest(mark: Mark, at: Point, reach: number): number | null {

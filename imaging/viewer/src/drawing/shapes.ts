@@ -8,7 +8,7 @@ export function outline(tool: Tool, points: readonly Point[]): string {
     case 'length':
       return points.length < 2 ? '' : line(points) + endBar(points[0]!, points[1]!) + endBar(points[1]!, points[0]!);
     case 'arrow':
-      return points.length < 2 ? '' : line(points) + arrowHead(points[0]!, points[1]!);
+      return points.length < 2 ? '' : line(points) + arrowHead(points[1]!, points[0]!);
     case 'angle':
       return line(points) + (points.length === 3 ? arc(points[0]!, points[1]!, points[2]!) : '');
     case 'freehand':
@@ -71,7 +71,7 @@ export interface Box {
 
 /** Beyond an arrow's tail, outside an angle's corner, right of everything else: never over the drawing. */
 export function labelPlace(tool: Tool, points: readonly Point[]): Place {
-  if (tool === 'arrow') return { box: boxOf([points[1]!]), side: away(points[0]!, points[1]!) };
+  if (tool === 'arrow') return { box: boxOf([points[0]!]), side: away(points[1]!, points[0]!) };
   if (tool === 'angle' && points.length === 3) {
     const [a, corner, b] = points as [Point, Point, Point];
     const between: Point = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];

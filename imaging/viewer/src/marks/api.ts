@@ -1,7 +1,7 @@
 /** The annotation API of one case. */
 
 import { json } from '../http';
-import { toWire, type Mark, type Wire } from './mark';
+import { toChange, toWire, type Mark, type Wire } from './mark';
 import type { Transport } from './saver';
 
 export class AnnotationApi implements Transport {
@@ -16,11 +16,11 @@ export class AnnotationApi implements Transport {
   }
 
   async create(mark: Mark): Promise<Wire> {
-    return this.send('POST', this.url, { client_id: mark.key, ...toWire(mark) });
+    return this.send('POST', this.url, toWire(mark));
   }
 
   async replace(id: string, version: number, mark: Mark): Promise<Wire> {
-    return this.send('PUT', this.one(id), toWire(mark), version);
+    return this.send('PUT', this.one(id), toChange(mark), version);
   }
 
   async withdraw(id: string, version: number): Promise<void> {

@@ -23,6 +23,8 @@ export interface Mark {
   readonly tool: Tool;
   readonly points: readonly Point[];
   readonly text: string;
+  /** A coded finding, which this viewer keeps as it is. */
+  readonly finding: string | null;
   readonly author: Author;
   readonly at: string;
   readonly mine: boolean;
@@ -36,6 +38,7 @@ export interface Wire {
   readonly tool: string;
   readonly points: readonly (readonly number[])[];
   readonly text: string | null;
+  readonly finding: string | null;
   readonly version: number;
   readonly author: Author;
   readonly at: string;
@@ -56,23 +59,24 @@ export function fromWire(wire: Wire, key = wire.id): Mark | null {
     tool,
     points,
     text: wire.text ?? '',
+    finding: wire.finding,
     author: wire.author,
     at: wire.at,
     mine: wire.mine,
   };
 }
 
-export function toWire(mark: Mark): Record<string, unknown> {
-  return {
-    instance_id: mark.instanceId,
-    frame: mark.frame,
-    tool: mark.tool,
-    points: mark.points.map(rounded),
-    text: mark.text,
-  };
+/** What a change sends: everything that may change. */
+export function toChange(mark: Mark): Record<string, unknown> {
+  return { tool: mark.tool, points: mark.points.map(rounded), text: mark.text, finding: mark.finding };
 }
 
-/** How many points the tool needs: exactly, or for freehand at least. */
+/** What a new mark sends; its key is its name here, whatever becomes of the answer. */
+export function toWire(mark: Mark): Record<string, unknown> {
+  return { client_id: mark.key, instance_id: mark.instanceId, frame: mark.frame, ...toChange(mark) };
+}
+
+/** How many points the tool needs; of an angle the middle one is the corner, of an arrow the first is the tail. */
 export function pointsNeeded(tool: Tool): number {
   return tool === 'angle' ? 3 : 2;
 }
