@@ -47,7 +47,7 @@ class DraftRow(Base):
 class Draft:
     """What was typed so far: ``version`` 0 and ``saved_at`` None when nothing was saved yet.
 
-    ``model`` is the document type being written (for ``fields.describe``), ``about`` what is corrected or
+    ``model`` is the document type being written (for ``shown.describe``), ``about`` what is corrected or
     added to.
     """
 

@@ -1,16 +1,15 @@
 """How a field of the record is declared, asked, checked and shown.
 
 A document type is a pydantic model whose fields carry a ``Field`` note: section, widget, value set, unit,
-limits. From the model alone follow the form (``describe``), the reading of what was typed (``parse``) and
-the read view (``view``). Labels are catalogue keys: ``form-<type>-<field>``, ``form-section-<section>``,
+limits. From the model alone follow the reading of what was typed (``parse``, and ``typed`` back again), and in
+``registry.forms.shown`` the form and the read view. Labels are catalogue keys: ``form-<type>-<field>``, ``form-section-<section>``,
 and ``…-help`` where a field has help. Labels of codes come from the value sets.
 """
 
 import datetime as dt
-import enum
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -145,7 +144,7 @@ def parse(model: type[D], raw: Raw, *, zone: str, now: dt.datetime) -> D:
             continue
         if value is not None:
             values[name] = value
-        if note.required and _missing(value):
+        if note.required and missing(value):
             wrong[name] = "field-required"
     if wrong:
         raise Invalid("form-invalid", fields=wrong)
@@ -155,11 +154,13 @@ def parse(model: type[D], raw: Raw, *, zone: str, now: dt.datetime) -> D:
     return document
 
 
-def _missing(value: object) -> bool:
+def missing(value: object) -> bool:
+    """Whether a value leaves its question open; ``unknown`` and ``no`` do not."""
     return value is None or value == [] or value == NOT_ASSESSED
 
 
-def _one(raw: Raw, name: str) -> str:
+def one(raw: Raw, name: str) -> str:
+    """What was typed under a name: the last of several, without space around it."""
     value = raw.get(name, "")
     if isinstance(value, list):
         value = value[-1] if value else ""
@@ -167,7 +168,7 @@ def _one(raw: Raw, name: str) -> str:
 
 
 def _code(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str | None:
-    code = _one(raw, name)
+    code = one(raw, name)
     if code and code not in {option.code for option in note.options}:
         raise _Wrong("field-code-unknown")
     return code or None
@@ -185,7 +186,7 @@ def _codes(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> lis
 
 
 def _words(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str | None:
-    text = _one(raw, name).replace("\r\n", "\n")
+    text = one(raw, name).replace("\r\n", "\n")
     if len(text) > (NOTE_LIMIT if note.widget == "note" else TEXT_LIMIT):
         raise _Wrong("field-too-long")
     if any(ord(letter) < 32 and letter not in "\n\t" for letter in text):
@@ -194,7 +195,7 @@ def _words(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str
 
 
 def _number(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> float | None:
-    text = _one(raw, name).replace(",", ".")
+    text = one(raw, name).replace(",", ".")
     if not text:
         return None
     try:
@@ -209,7 +210,7 @@ def _number(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> fl
 
 
 def _date(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> dt.date | None:
-    text = _one(raw, name)
+    text = one(raw, name)
     if not text:
         return None
     try:
@@ -222,8 +223,8 @@ def _date(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> dt.d
 
 
 def _moment(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> Moment | None:
-    text, precision = _one(raw, name), _one(raw, f"{name}.precision") or "exact"
-    zone = _one(raw, f"{name}.zone") or zone
+    text, precision = one(raw, name), one(raw, f"{name}.precision") or "exact"
+    zone = one(raw, f"{name}.zone") or zone
     if precision not in valuesets.value_set("precision").codes:
         raise _Wrong("field-code-unknown")
     try:
@@ -283,98 +284,6 @@ def zone_info(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-# --- document -> what a form shows --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class FormField:
-    """One field as a form asks it; ``raw`` is what was typed so far, ``error`` a code or None."""
-
-    name: str
-    label: str
-    help: str | None
-    note: Field
-    raw: tuple[str, ...] = ()
-    zone: str = ""
-    precision: str = "exact"
-    error: str | None = None
-
-    @property
-    def value(self) -> str:
-        """What was typed, for a field of one."""
-        return self.raw[-1] if self.raw else ""
-
-    @property
-    def options(self) -> tuple[Option, ...]:
-        """The codes to choose from."""
-        return self.note.options
-
-
-@dataclass(frozen=True, slots=True)
-class FormSection:
-    """A group of fields under one heading."""
-
-    name: str
-    label: str
-    fields: tuple[FormField, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A whole form in the order in which it is asked."""
-
-    type: str
-    schema_id: str
-    sections: tuple[FormSection, ...]
-
-    def fields(self) -> Iterator[FormField]:
-        """Every field in order."""
-        for section in self.sections:
-            yield from section.fields
-
-    def field(self, name: str) -> FormField:
-        """The field of that name. Raises KeyError."""
-        for item in self.fields():
-            if item.name == name:
-                return item
-        raise KeyError(name)
-
-    def quick(self) -> "Form":
-        """Only what an emergency is asked first."""
-        kept = (
-            replace(section, fields=tuple(item for item in section.fields if item.note.quick or item.note.required))
-            for section in self.sections
-        )
-        return replace(self, sections=tuple(section for section in kept if section.fields))
-
-
-def describe(model: type[Document], raw: Raw | None = None, *, zone: str = ZONES[0], errors: Mapping[str, str] | None = None) -> Form:
-    """The form of a document type, filled with what was typed and the codes of what is wrong."""
-    raw, errors = raw or {}, errors or {}
-    grouped: dict[str, list[FormField]] = {}
-    for name, note in model.declared().items():
-        given = raw.get(name, [])
-        label = f"form-{model.TYPE}-{name.replace('_', '-')}"
-        default = model.model_fields[name].default
-        typed = (given,) if isinstance(given, str) else tuple(given)
-        if not any(typed) and name not in raw and isinstance(default, str) and default:
-            typed = (default,)
-        grouped.setdefault(note.section, []).append(
-            FormField(
-                name=name,
-                label=label,
-                help=f"{label}-help" if note.help else None,
-                note=note,
-                raw=typed,
-                zone=_one(raw, f"{name}.zone") or zone,
-                precision=_one(raw, f"{name}.precision") or "exact",
-                error=errors.get(name),
-            )
-        )
-    sections = tuple(FormSection(key, f"form-section-{key.replace('_', '-')}", tuple(f)) for key, f in grouped.items())
-    return Form(model.TYPE, model.schema_id(), sections)
-
-
 def typed(document: Document) -> dict[str, str | list[str]]:
     """The flat raw values that would give this document: where a correction starts from."""
     raw: dict[str, str | list[str]] = {}
@@ -402,73 +311,3 @@ def _told(moment: Moment) -> str:
     whole = wall.second == 0 and wall.microsecond == 0
     plain = whole and local.fold == 0
     return wall.isoformat(timespec="minutes") if plain else local.isoformat()
-
-
-# --- document -> what a reader sees -------------------------------------------------------------------------
-
-
-class Kind(enum.StrEnum):
-    """How a value of the read view is to be drawn."""
-
-    CODES = "codes"
-    TEXT = "text"
-    NUMBER = "number"
-    MOMENT = "moment"
-    DATE = "date"
-    PICTURES = "pictures"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One row of the read view: exactly one of the value attributes is filled, as ``kind`` says."""
-
-    name: str
-    label: str
-    kind: Kind
-    unit: str | None = None
-    codes: tuple[Option, ...] = ()
-    text: str = ""
-    number: float | None = None
-    moment: Moment | None = None
-    date: dt.date | None = None
-    pictures: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ShownSection:
-    """A heading with its rows; sections without an answer are left out."""
-
-    name: str
-    label: str
-    rows: tuple[Shown, ...]
-
-
-def view(document: Document, *, all_fields: bool = False) -> tuple[ShownSection, ...]:
-    """What was answered, in the order of the form. ``not_assessed`` is shown only with ``all_fields``."""
-    grouped: dict[str, list[Shown]] = {}
-    for name, note in document.declared().items():
-        value = getattr(document, name)
-        if value is None or value == [] or value == "" or (_missing(value) and not all_fields):
-            continue
-        label = f"form-{document.TYPE}-{name.replace('_', '-')}"
-        grouped.setdefault(note.section, []).append(_shown(name, label, note, value))
-    return tuple(ShownSection(key, f"form-section-{key.replace('_', '-')}", tuple(rows)) for key, rows in grouped.items())
-
-
-def _shown(name: str, label: str, note: Field, value: Any) -> Shown:
-    row = Shown(name, label, Kind.TEXT, unit=note.unit)
-    match note.widget:
-        case "moment":
-            return replace(row, kind=Kind.MOMENT, moment=value)
-        case "date":
-            return replace(row, kind=Kind.DATE, date=value)
-        case "integer" | "decimal":
-            return replace(row, kind=Kind.NUMBER, number=value)
-        case "pictures":
-            return replace(row, kind=Kind.PICTURES, pictures=tuple(str(item) for item in value))
-        case "choice" | "choices" | "yes_no":
-            known = {option.code: option for option in note.options}
-            codes = value if isinstance(value, list) else [value]
-            return replace(row, kind=Kind.CODES, codes=tuple(known.get(code, Option(code, code, code)) for code in codes))
-        case _:
-            return replace(row, text=value)

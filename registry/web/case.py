@@ -17,7 +17,7 @@ from core.db import Tx
 from imaging import annotations
 from registry import board, cases, consents, decisions, entries, followups, messages, notices, opinions, questions, referrals
 from registry.cases import Case
-from registry.forms import fields
+from registry.forms import shown
 from registry.web import gallery, scales, timeline, titles, whatnow
 from registry.web.edge import Db, Me
 from registry.web.forms import Sent, attempt, text
@@ -116,7 +116,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "decided": {item.decision.opinion_id: item for item in decided},
         "seen": seen,
         "standing": standing,
-        "recorded": [(item, fields.view(item.document)) for item in recorded],
+        "recorded": [(item, shown.view(item.document)) for item in recorded],
         "posts": messages.thread(db, me, case_id) if "message:read" in may_do else [],
         "client_key": str(ids.new()),
         "answered_in": _answered_in(asked),
@@ -157,8 +157,8 @@ def record(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     """The whole record with every version of every entry, to read and to print."""
     case = cases.get(db, me, case_id)
     found = entries.for_case(db, me, case_id, history=True)
-    shown = [(item, fields.view(item.document, all_fields=True)) for item in found]
-    return render(request, "case/record.html", recorded=shown, **banner(request, db, me, case))
+    rows = [(item, shown.view(item.document, all_fields=True)) for item in found]
+    return render(request, "case/record.html", recorded=rows, **banner(request, db, me, case))
 
 
 @router.get("/cases/{case_id}/close")

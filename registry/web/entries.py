@@ -18,7 +18,7 @@ from core.errors import NotFound
 from registry import cases, entries
 from registry.cases import Case
 from registry.drafts import Draft
-from registry.forms import fields
+from registry.forms import shown
 from registry.web import titles
 from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, raw, text
@@ -77,7 +77,7 @@ def _submit(db: Tx, me: Actor, case_id: UUID, entry_type: str, form: FormData, r
 
 
 def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt, reason: str = "") -> Response:
-    form = fields.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors)
+    form = shown.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors)
     context: dict[str, Any] = {
         "case": case,
         "title": titles.of(case.summary, language_of(request)),

@@ -15,7 +15,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid, NotFound
 from registry import cases, entries, followups
-from registry.forms import fields
+from registry.forms import shown
 from registry.forms.followup import FollowUp
 from registry.web import gallery
 from registry.web.case import banner
@@ -87,7 +87,7 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, visit: UUID | None
         "planned": bool(open_) or any(row.visit for row in seen),
         "treated": treated or (case.treated_on.isoformat() if case.treated_on else ""),
         "draft": draft,
-        "form": fields.describe(FollowUp, start, zone=me.time_zone, errors=tried.errors),
+        "form": shown.describe(FollowUp, start, zone=me.time_zone, errors=tried.errors),
         "picked": start.get("pictures", []),
         "shots": list(reversed(gallery.of(db, me, case, when, {})))[:RECENT],
         "tried": tried,

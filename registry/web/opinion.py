@@ -21,7 +21,7 @@ from imaging import annotations
 from registry import board, cases, decisions, entries, opinions, referrals
 from registry.cases import Case
 from registry.drafts import Draft
-from registry.forms import fields
+from registry.forms import shown
 from registry.forms.opinion import AddendumText, OpinionText
 from registry.opinions import Signed
 from registry.web import gallery, scales
@@ -108,12 +108,12 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
     context: dict[str, Any] = {
         **banner(request, db, me, case),
         "draft": draft,
-        "form": fields.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors),
+        "form": shown.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors),
         "tried": tried,
         "shots": gallery.of(db, me, case, when, marks),
         "clocks": [scales.of(reading, when) for reading in board.readings(db, case)],
         "asked": mine[-1] if mine else None,
-        "recorded": [(item, fields.view(item.document)) for item in entries.for_case(db, me, case.id)],
+        "recorded": [(item, shown.view(item.document)) for item in entries.for_case(db, me, case.id)],
     }
     return render(request, "case/opinion.html", status=200 if tried else 422, **context)
 

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from core.errors import Invalid
 from registry.entries import TYPES
-from registry.forms import fields
+from registry.forms import fields, shown
 from registry.forms.amputation import Amputation
-from registry.forms.fields import Document, Kind, Moment
+from registry.forms.fields import Document, Moment
 from registry.forms.followup import FollowUp
 from registry.forms.injury import Injury
 from registry.forms.opinion import AddendumText, OpinionText
+from registry.forms.shown import Kind
 
 NOW = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
 MODELS = [*(model for model, _ in TYPES.values()), OpinionText, AddendumText]
@@ -98,7 +99,7 @@ def test_names_that_are_not_declared_are_dropped_and_cannot_reach_the_row() -> N
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.TYPE)
 def test_a_form_asks_every_field_once_under_its_label(model: type[Document]) -> None:
-    form = fields.describe(model)
+    form = shown.describe(model)
     assert form.schema_id == f"{model.TYPE}/1"
     assert sorted(item.name for item in form.fields()) == sorted(model.model_fields)
     assert len({section.name for section in form.sections}) == len(form.sections)
@@ -110,7 +111,7 @@ def test_a_form_asks_every_field_once_under_its_label(model: type[Document]) -> 
 
 def test_a_form_gives_back_what_was_typed_even_when_it_is_wrong() -> None:
     raw = {"injured_at": "yesterday", "injured_at.zone": "Asia/Urumqi", "contamination": ["soil_sand", "surface"], "note": "伤口"}
-    form = fields.describe(Injury, raw, errors={"injured_at": "field-not-a-time"})
+    form = shown.describe(Injury, raw, errors={"injured_at": "field-not-a-time"})
     moment = form.field("injured_at")
     assert (moment.value, moment.zone, moment.error) == ("yesterday", "Asia/Urumqi", "field-not-a-time")
     assert form.field("contamination").raw == ("soil_sand", "surface")
@@ -122,19 +123,19 @@ def test_a_form_gives_back_what_was_typed_even_when_it_is_wrong() -> None:
 
 def test_the_read_view_leaves_out_what_was_not_assessed_and_keeps_no_and_unknown() -> None:
     raw = {**LEAST, "work_related": "no", "tetanus": "unknown", "heart_rate": "88", "note": "line\nline"}
-    rows = {row.name: row for section in fields.view(Injury.read(raw, zone="Asia/Shanghai", now=NOW)) for row in section.rows}
+    rows = {row.name: row for section in shown.view(Injury.read(raw, zone="Asia/Shanghai", now=NOW)) for row in section.rows}
     assert [option.code for option in rows["work_related"].codes] == ["no"]
     assert [option.label("zh") for option in rows["tetanus"].codes] == ["不详"]
     assert (rows["heart_rate"].kind, rows["heart_rate"].number, rows["heart_rate"].unit) == (Kind.NUMBER, 88, "/min")
     assert rows["note"].text == "line\nline"
     assert "smoking" not in rows
-    everything = fields.view(Injury.read(raw, zone="Asia/Shanghai", now=NOW), all_fields=True)
+    everything = shown.view(Injury.read(raw, zone="Asia/Shanghai", now=NOW), all_fields=True)
     assert "smoking" in {row.name for section in everything for row in section.rows}
 
 
 def test_a_stored_document_with_a_code_that_has_gone_is_still_shown() -> None:
     injury = Injury.model_validate({"mechanism": "sabre"})
-    (section,) = [section for section in fields.view(injury) if section.name == "how"]
+    (section,) = [section for section in shown.view(injury) if section.name == "how"]
     assert section.rows[0].codes[0].label("en") == "sabre"
 
 

@@ -1,0 +1,169 @@
+"""How a document type is asked and how a document is shown, both from the notes on its fields alone."""
+
+import datetime as dt
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from registry.forms import fields
+from registry.forms.fields import Document, Field, Moment, Raw
+from registry.valuesets import Option
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One field as a form asks it; ``raw`` is what was typed so far, ``error`` a code or None."""
+
+    name: str
+    label: str
+    help: str | None
+    note: Field
+    raw: tuple[str, ...] = ()
+    zone: str = ""
+    precision: str = "exact"
+    error: str | None = None
+
+    @property
+    def value(self) -> str:
+        """What was typed, for a field of one."""
+        return self.raw[-1] if self.raw else ""
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The codes to choose from."""
+        return self.note.options
+
+
+@dataclass(frozen=True, slots=True)
+class FormSection:
+    """A group of fields under one heading."""
+
+    name: str
+    label: str
+    fields: tuple[FormField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A whole form in the order in which it is asked."""
+
+    type: str
+    schema_id: str
+    sections: tuple[FormSection, ...]
+
+    def fields(self) -> Iterator[FormField]:
+        """Every field in order."""
+        for section in self.sections:
+            yield from section.fields
+
+    def field(self, name: str) -> FormField:
+        """The field of that name. Raises KeyError."""
+        for item in self.fields():
+            if item.name == name:
+                return item
+        raise KeyError(name)
+
+    def quick(self) -> "Form":
+        """Only what an emergency is asked first."""
+        kept = (
+            replace(section, fields=tuple(item for item in section.fields if item.note.quick or item.note.required))
+            for section in self.sections
+        )
+        return replace(self, sections=tuple(section for section in kept if section.fields))
+
+
+def describe(
+    model: type[Document], raw: Raw | None = None, *, zone: str = fields.ZONES[0], errors: Mapping[str, str] | None = None
+) -> Form:
+    """The form of a document type, filled with what was typed and the codes of what is wrong."""
+    raw, errors = raw or {}, errors or {}
+    grouped: dict[str, list[FormField]] = {}
+    for name, note in model.declared().items():
+        given = raw.get(name, [])
+        label = f"form-{model.TYPE}-{name.replace('_', '-')}"
+        default = model.model_fields[name].default
+        typed = (given,) if isinstance(given, str) else tuple(given)
+        if not any(typed) and name not in raw and isinstance(default, str) and default:
+            typed = (default,)
+        grouped.setdefault(note.section, []).append(
+            FormField(
+                name=name,
+                label=label,
+                help=f"{label}-help" if note.help else None,
+                note=note,
+                raw=typed,
+                zone=fields.one(raw, f"{name}.zone") or zone,
+                precision=fields.one(raw, f"{name}.precision") or "exact",
+                error=errors.get(name),
+            )
+        )
+    sections = tuple(FormSection(key, f"form-section-{key.replace('_', '-')}", tuple(f)) for key, f in grouped.items())
+    return Form(model.TYPE, model.schema_id(), sections)
+
+
+class Kind(enum.StrEnum):
+    """How a value of the read view is to be drawn."""
+
+    CODES = "codes"
+    TEXT = "text"
+    NUMBER = "number"
+    MOMENT = "moment"
+    DATE = "date"
+    PICTURES = "pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One row of the read view: exactly one of the value attributes is filled, as ``kind`` says."""
+
+    name: str
+    label: str
+    kind: Kind
+    unit: str | None = None
+    codes: tuple[Option, ...] = ()
+    text: str = ""
+    number: float | None = None
+    moment: Moment | None = None
+    date: dt.date | None = None
+    pictures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSection:
+    """A heading with its rows; sections without an answer are left out."""
+
+    name: str
+    label: str
+    rows: tuple[Shown, ...]
+
+
+def view(document: Document, *, all_fields: bool = False) -> tuple[ShownSection, ...]:
+    """What was answered, in the order of the form. ``not_assessed`` is shown only with ``all_fields``."""
+    grouped: dict[str, list[Shown]] = {}
+    for name, note in document.declared().items():
+        value = getattr(document, name)
+        if value is None or value == [] or value == "" or (fields.missing(value) and not all_fields):
+            continue
+        label = f"form-{document.TYPE}-{name.replace('_', '-')}"
+        grouped.setdefault(note.section, []).append(_shown(name, label, note, value))
+    return tuple(ShownSection(key, f"form-section-{key.replace('_', '-')}", tuple(rows)) for key, rows in grouped.items())
+
+
+def _shown(name: str, label: str, note: Field, value: Any) -> Shown:
+    row = Shown(name, label, Kind.TEXT, unit=note.unit)
+    match note.widget:
+        case "moment":
+            return replace(row, kind=Kind.MOMENT, moment=value)
+        case "date":
+            return replace(row, kind=Kind.DATE, date=value)
+        case "integer" | "decimal":
+            return replace(row, kind=Kind.NUMBER, number=value)
+        case "pictures":
+            return replace(row, kind=Kind.PICTURES, pictures=tuple(str(item) for item in value))
+        case "choice" | "choices" | "yes_no":
+            known = {option.code: option for option in note.options}
+            codes = value if isinstance(value, list) else [value]
+            return replace(row, kind=Kind.CODES, codes=tuple(known.get(code, Option(code, code, code)) for code in codes))
+        case _:
+            return replace(row, text=value)
