@@ -43,6 +43,7 @@ from core.tables import Base, Code, IdColumn
 UnitKind = Literal["organisation", "case", "patient", "study"]
 SigningUse = Literal["signing", "log"]
 _OWN_KINDS = ("records", "inbox", "signing", "log")
+_AT_ONCE = 5000  # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535
 _LABEL_INDEX = b"shanhai/blind-index@v1\x00"
 
 
@@ -191,15 +192,16 @@ class Keyring:
         return dict(db.execute(query.group_by(WrappedKey.kind).order_by(WrappedKey.kind)).all())
 
     def load(self, db: Session, units: Iterable[Unit]) -> None:
-        """Fetch the keys of many cases or patients at once, so that reading a list asks for them in one query."""
+        """Fetch the keys of many cases, patients or studies at once, so that reading a list asks for them in one query."""
         wanted: dict[str, list[UUID]] = {}
         for unit in units:
             wanted.setdefault(unit.kind, []).append(unit.id)
         known = _rows(db)
         for kind, unit_ids in wanted.items():
-            query = select(WrappedKey).where(WrappedKey.kind == kind, WrappedKey.unit_id.in_(unit_ids))
-            for row in db.scalars(query.order_by(WrappedKey.generation)):
-                known[kind, row.unit_id, row.id] = known[kind, row.unit_id, None] = row
+            for at in range(0, len(unit_ids), _AT_ONCE):
+                query = select(WrappedKey).where(WrappedKey.kind == kind, WrappedKey.unit_id.in_(unit_ids[at : at + _AT_ONCE]))
+                for row in db.scalars(query.order_by(WrappedKey.generation)):
+                    known[kind, row.unit_id, row.id] = known[kind, row.unit_id, None] = row
 
     # -- inside ---------------------------------------------------------------------------------
 

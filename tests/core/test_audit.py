@@ -11,12 +11,11 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from core import audit, ids, merkle
 from core.actor import Actor
 from core.db import Database, Tx
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from core.jobs import JobRow, enqueue
 from core.ledger import Event, EventPatient, Head, Leaf, encode
 
@@ -89,7 +88,7 @@ def test_an_act_whose_event_cannot_be_logged_does_not_happen(log: Database) -> N
             enqueue(db, "act", {}, organisation_id=ORGANISATION)
             record(db)
 
-    with pytest.raises(SQLAlchemyError):  # leaf 0 is taken: the tree cannot grow
+    with pytest.raises(Conflict, match="written-meanwhile"):  # leaf 0 is taken: the tree cannot grow
         act()
     with log.begin() as db:
         assert db.scalars(select(JobRow)).all() == []

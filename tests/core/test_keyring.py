@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from core import ids
 from core.db import Database, Tx
@@ -116,6 +116,32 @@ def test_a_rolled_back_savepoint_leaves_no_key_behind(db: Tx) -> None:
         raise ZeroDivisionError
     with pytest.raises(NotFound, match="key-not-found"):
         db.keyring.seal(db, case, "note", "entries", ids.new(), 1, b"x")
+
+
+def test_the_keys_of_a_list_are_fetched_in_one_query(database: Database) -> None:
+    with database.begin() as db:
+        db.keyring.create_organisation(db, ORGANISATION)
+        db.keyring.create_organisation(db, OTHER)
+        cases, foreign = [made(db, "case") for _ in range(30)], made(db, "case", OTHER)
+        sealed = {case: db.keyring.seal(db, case, "note", "entries", case.id, 1, b"x") for case in cases}
+    with database.begin(readonly=True) as db:
+        db.keyring.unseal(db, cases[0], "note", "entries", cases[0].id, 1, sealed[cases[0]])
+        statements: list[str] = []
+        watch = lambda connection, cursor, statement, *rest: statements.append(statement)  # noqa: E731
+        event.listen(database.engine, "before_cursor_execute", watch)
+        db.keyring.load(db, [*cases, Unit("case", ORGANISATION, foreign.id), Unit("case", ORGANISATION, ids.new())])
+        for case in cases:
+            assert db.keyring.unseal(db, case, "note", "entries", case.id, 1, sealed[case]) == b"x"
+        event.remove(database.engine, "before_cursor_execute", watch)
+        assert len(statements) == 1
+        with pytest.raises(NotFound, match="key-not-found"):
+            db.keyring.seal(db, Unit("case", ORGANISATION, foreign.id), "note", "entries", ids.new(), 1, b"x")
+
+
+def test_the_keys_of_a_very_long_list_are_fetched_too(db: Tx) -> None:
+    case = made(db, "case")
+    db.keyring.load(db, [*(Unit("case", ORGANISATION, ids.new()) for _ in range(70_000)), case])
+    assert db.keyring.seal(db, case, "note", "entries", ids.new(), 1, b"x")
 
 
 # -- a wrapping is bound to its place ----------------------------------------------------------------

@@ -1,0 +1,46 @@
+"""Settings: what is unsafe does not start, and says how to mend it."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from core.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"SHANHAI_{name.upper()}", raising=False)
+
+
+def test_everything_lies_in_the_data_folder_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SHANHAI_DATA_DIR", str(tmp_path))
+    settings = Settings()
+    assert settings.database == f"sqlite:///{tmp_path}/shanhai.sqlite"
+    assert settings.store == (tmp_path / "objects").as_uri()
+    assert settings.keyring == (tmp_path / "keys" / "root.key").as_uri()
+    assert settings.checkpoints == tmp_path / "checkpoints"
+
+
+def test_what_is_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHANHAI_DATABASE_URL", "postgresql://db/shanhai")
+    monkeypatch.setenv("SHANHAI_STORE_URL", "s3://bucket/prefix")
+    monkeypatch.setenv("SHANHAI_KEYRING_URL", "file:///etc/shanhai/root.key")
+    monkeypatch.setenv("SHANHAI_CHECKPOINT_DIR", "/mnt/kept")
+    settings = Settings()
+    found = (settings.database, settings.store, settings.keyring, str(settings.checkpoints))
+    assert found == ("postgresql://db/shanhai", "s3://bucket/prefix", "file:///etc/shanhai/root.key", "/mnt/kept")
+
+
+@pytest.mark.parametrize("url", ["http://shanhai.example.org", "http://10.0.0.5:8000", "shanhai.example.org", "ftp://localhost", ""])
+def test_an_unsafe_address_refuses_to_start_with_the_cure(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SHANHAI_BASE_URL", url)
+    with pytest.raises(ValidationError, match="SHANHAI_BASE_URL must be"):
+        Settings()
+
+
+@pytest.mark.parametrize("url", ["https://shanhai.example.org", "http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"])
+def test_https_or_loopback_starts(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SHANHAI_BASE_URL", url)
+    assert Settings().base_url == url
