@@ -125,7 +125,7 @@ def _page(
     language = language_of(request)
     people = [(str(one.id), in_language(language, one), one.organisation_id == me.organisation_id) for one in access.visitors(db, me)]
     sought = sought or dict.fromkeys(("name", "birth_date", "number"), "")
-    tried = tried or Attempt()
+    tried = Attempt() if tried is None else tried
     context: dict[str, Any] = {"people": people, "sought": sought, "tried": tried, "found": found, "asked": any(sought.values())}
     return render(request, "audit/ask.html", status=200 if tried else 422, **context)
 

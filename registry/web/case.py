@@ -17,6 +17,7 @@ from core.db import Tx
 from imaging import annotations
 from registry import board, cases, consents, decisions, entries, followups, messages, notices, opinions, questions, referrals
 from registry.cases import Case
+from registry.entries import Recorded
 from registry.forms import shown
 from registry.web import gallery, scales, timeline, titles, whatnow
 from registry.web.edge import Db, Me
@@ -175,6 +176,15 @@ def close(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     if tried:
         return see(f"/cases/{case_id}")
     return render(request, "case/close.html", status=409, tried=tried, **banner(request, db, me, cases.get(db, me, case_id)))
+
+
+def _entry(item: Recorded) -> tuple[Recorded, list[fields.Shown], tuple[fields.ShownSection, ...]]:
+    """An entry with what is asked first, and (where there is more) the whole of it."""
+    whole = fields.view(item.document)
+    quick = {name for name, note in item.document.declared().items() if note.quick}
+    first = [row for section in whole for row in section.rows if row.name in quick]
+    more = whole if any(row.name not in quick for section in whole for row in section.rows) else ()
+    return item, first, more
 
 
 def _answered_in(asked: list[questions.Asked]) -> float | None:

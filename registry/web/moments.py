@@ -52,7 +52,7 @@ class Clock:
     def date(self, at: dt.datetime | dt.date) -> str:
         """A calendar day in words."""
         day = self.local(at).date() if isinstance(at, dt.datetime) else at
-        return self._t("moment-date", year=str(day.year), month=str(day.month), day=str(day.day), monthname=self._t(f"month-{day.month}"))
+        return self._t("moment-date", year=str(day.year), day=str(day.day), monthname=self._t(f"month-{day.month}"))
 
     def day(self, at: dt.datetime | dt.date) -> str:
         """A calendar day, with "today" and "yesterday"."""

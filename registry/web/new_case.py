@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from auth import policy
 from core import ids
 from core.actor import Actor
 from core.db import Tx
@@ -28,6 +29,7 @@ FIELDS = ("name", "sex", "birth_date", "record_number", "national_id", "phone", 
 @router.get("/cases/new")
 def ask(request: Request, db: Db, me: Me) -> Response:
     """The empty form."""
+    policy.require_in_organisation(me, "case:create")
     values = dict.fromkeys(FIELDS, "") | {"client_key": str(ids.new())}
     return render(request, "case/new.html", values=values, errors={}, known=[], code=None)
 
@@ -35,6 +37,7 @@ def ask(request: Request, db: Db, me: Me) -> Response:
 @router.post("/cases/new")
 def create(request: Request, db: Db, me: Me, form: Sent) -> Response:
     """Open the case, or show the form again with what is wrong or who looks known."""
+    policy.require_in_organisation(me, "case:create")
     with attempt(db) as tried:
         case = _create(db, me, form)
     if tried:

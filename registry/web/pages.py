@@ -39,7 +39,12 @@ KEPT_BYTES = 256 << 10
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.globals["static"] = address
     return environment
@@ -93,6 +98,7 @@ def context_of(request: Request) -> dict[str, Any]:
         "now": ids.now,
         "zones": ZONES,
         "options": partial(options, language),
+        "named": partial(kept_name, language),
         "option_label": partial(option_label, language),
         "moment_told": partial(moment_told, language),
         "shell": _shell(request, actor, language),
@@ -142,6 +148,11 @@ def _shell(request: Request, actor: Actor | None, language: str) -> Shell | None
     )
     person, organisation = people.get(db, actor, actor.person_id), organisations.get(db, actor.organisation_id)
     return Shell(in_language(language, person), in_language(language, organisation), notices.unread_count(db, actor), rooms)
+
+
+def kept_name(language: str, kept: Mapping[str, str]) -> str:
+    """The name of a hospital as it stands in frozen bytes, in the reader's language."""
+    return kept["name"] if language in ("zh", PSEUDO) else kept["name_en"] or kept["name"]
 
 
 class Named(Protocol):

@@ -11,7 +11,7 @@ from auth import people
 from core import ids
 from core.actor import Actor
 from core.db import Tx
-from core.errors import Invalid
+from core.errors import Invalid, NotFound
 from registry import cases, consents, questions, referrals
 from registry.states import REFERRAL_OPEN
 from registry.web.case import banner
@@ -145,6 +145,8 @@ def _form(request: Request, db: Tx, me: Actor, case_id: UUID, values: dict[str, 
 def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID, tried: Attempt) -> Response:
     case, asked = cases.get(db, me, case_id), referrals.get(db, me, referral_id)
     row, language = asked.referral, language_of(request)
+    if row.case_id != case_id:
+        raise NotFound("referral-not-found")
     context = banner(request, db, me, case)
     may_do = context["may_do"]
     invited = me.organisation_id == row.to_organisation_id

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from registry import clocks
 from registry.web.moments import Clock
 from registry.web.pages import label
-from registry.web.translations import translate
+from registry.web.translations import PSEUDO, pseudo, translate
 
 HEADROOM = 1.25
 PAST_HEADROOM = 1.08
@@ -61,11 +61,16 @@ def of(reading: clocks.Reading, when: Clock) -> UnitClock:
         mark = reading.next_mark
         notes.append(translate(language, f"clock-next-{mark.kind}", hours=_hours(mark.hours), at=when.exact(reading.next_at)))
     sources = tuple(
-        translate(language, "clock-source", hours=_hours(m.hours), kind=translate(language, f"clock-{m.kind}"), source=m.source(language))
+        translate(language, "clock-source", hours=_hours(m.hours), kind=translate(language, f"clock-{m.kind}"), source=_source(language, m))
         for m in reading.marks
     )
     name = f"{label(language, 'part', reading.unit.part)} · {label(language, 'side', reading.unit.side)}"
     return UnitClock(name, scales, tuple(notes), sources)
+
+
+def _source(language: str, mark: clocks.Mark) -> str:
+    text = mark.source(language)
+    return pseudo(text) if language == PSEUDO else text
 
 
 def running(reading: clocks.Reading, when: Clock) -> list[dict[str, str | int | bool]]:

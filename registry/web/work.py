@@ -88,7 +88,7 @@ def due(request: Request, db: Db, me: Me) -> Response:
     lines = []
     for visit, case in followups.due(db, me):
         told = show.visit(visit.code, late=visit.standing(today.today()) == "overdue", on=today.date(visit.due_on))
-        lines.append(show.line(case, href=f"/cases/{case.id}/follow-up?visit={visit.id}", do=told))
+        lines.append(show.line(case, urgency="routine", href=f"/cases/{case.id}/follow-up?visit={visit.id}", do=told))
     return render(request, "due.html", items=lines)
 
 
@@ -103,7 +103,7 @@ class _Shower:
         """A case on a list."""
         hospital = "" if case.organisation_id == self.me.organisation_id else self.names.hospital(case.organisation_id)
         title = titles.of(case.summary, self.language)
-        return Line(href or f"/cases/{case.id}", case.number, case.urgency, case.state, title, hospital, **more)
+        return Line(href or f"/cases/{case.id}", case.number, more.pop("urgency", case.urgency), case.state, title, hospital, **more)
 
     def needed(self, item: Item) -> Line:
         """A case that needs this person."""
@@ -127,10 +127,20 @@ class _Shower:
     def _line(self, item: Item, do: str) -> Line:
         clocks = tuple(scales.of(reading, self.when) for reading in item.clocks)
         contacts = item.waiting.contacts if item.waiting else ()
-        phones = tuple((self.names.person(one.person_id), one.phone) for one in contacts if one.phone)
+        phones = tuple(
+            (self.names.person(one.person_id), one.phone) for one in contacts if one.phone and one.person_id != self.me.person_id
+        )
         since = None if item.visit is not None else item.since
         return self.line(
-            item.case, href=_href(item), clocks=clocks, do=do, late=item.overdue, since=since, phones=phones, unread=item.unread
+            item.case,
+            urgency=item.urgency,
+            href=_href(item),
+            clocks=clocks,
+            do=do,
+            late=item.overdue,
+            since=since,
+            phones=phones,
+            unread=item.unread,
         )
 
 

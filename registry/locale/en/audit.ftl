@@ -129,3 +129,5 @@ audit-did-organisation-create = founded the hospital
 audit-did-agreement-record = recorded an agreement
 audit-did-agreement-end = ended an agreement
 audit-somebody = another hospital
+audit-did-inbox-file = filed a study of the inbox into { $case }
+audit-did-inbox-read = saw the files to sort

@@ -129,3 +129,4 @@ close-title = Close the case
 close-lead = A closed case can be read but not written in any more.
 close-go = Close it for good
 access-title = Who saw it
+record-more = Everything entered

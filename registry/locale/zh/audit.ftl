@@ -116,3 +116,5 @@ audit-did-organisation-create = 创建了医院
 audit-did-agreement-record = 登记了合作协议
 audit-did-agreement-end = 终止了合作协议
 audit-somebody = 另一家医院
+audit-did-inbox-file = 将待归档检查归入病例 { $case }
+audit-did-inbox-read = 查看了待归档文件

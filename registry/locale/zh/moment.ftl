@@ -1,4 +1,4 @@
-moment-date = { $year } 年 { $month } 月 { $day } 日
+moment-date = { $year } 年 { $monthname } { $day } 日
 moment-today = 今天
 moment-yesterday = 昨天
 moment-time-zone = { $time }（{ $zone }）

@@ -42,5 +42,24 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
+// A preview that is still being made is asked for again; until then its place says so.
+document.addEventListener(
+  "error",
+  (event) => {
+    const image = event.target;
+    if (!(image instanceof HTMLImageElement) || !image.closest(".shot")) return;
+    const tries = Number(image.dataset.tries ?? 0);
+    image.closest(".shot").classList.add("making");
+    if (tries >= 12) return;
+    image.dataset.tries = tries + 1;
+    setTimeout(() => {
+      const { src } = image;
+      image.src = src;
+    }, 2000 + 1000 * tries);
+  },
+  true,
+);
+document.addEventListener("load", (event) => event.target instanceof HTMLImageElement && event.target.closest(".shot")?.classList.remove("making"), true);
+
 start(document);
 keys();

@@ -97,7 +97,9 @@ def test_a_compressed_body_is_refused(house: House) -> None:
 
 
 def test_problem_details_for_programs(house: House) -> None:
-    answer = house.program(house.world.cast.surgeon).get("/api/v1/cases/00000000-0000-7000-8000-000000000000", headers={"Accept-Language": "en"})
+    answer = house.program(house.world.cast.surgeon).get(
+        "/api/v1/cases/00000000-0000-7000-8000-000000000000", headers={"Accept-Language": "en"}
+    )
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "application/problem+json"
     told = answer.json()

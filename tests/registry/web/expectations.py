@@ -1,0 +1,170 @@
+"""What each route owes to whom. The test derives the routes from the application; one that is not here fails.
+
+Five visitors ask: nobody; a stranger (surgeon of a hospital without a part in the case); somebody of another
+hospital (an expert of the invited one whom nobody let in); a participant; the administrator of the hospital
+that owns the case. What a visitor may not know of answers 404, what they see and may not do 403; pages send
+nobody to the sign-in.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+OK = frozenset({200, 201, 204, 303})
+
+
+@dataclass(frozen=True)
+class Expect:
+    """The statuses owed. ``part`` is who of the cast takes part; ``form`` or ``json`` is what is sent."""
+
+    anonymous: int
+    stranger: int
+    other: int
+    administrator: int
+    participant: frozenset[int] = OK
+    part: str = "surgeon"
+    form: dict[str, str] = field(default_factory=dict)
+    json: Any = None
+
+
+def page(part: str = "surgeon", participant: int = 200) -> Expect:
+    """A page of the case."""
+    return Expect(303, 404, 404, 404, frozenset({participant}), part)
+
+
+def act(part: str = "surgeon", participant: int = 303, **form: str) -> Expect:
+    """A form of the case."""
+    return Expect(401, 404, 404, 404, frozenset({participant}), part, form)
+
+
+def call(part: str = "surgeon", participant: int = 200, json: Any = None) -> Expect:
+    """A call of the JSON API to the case."""
+    return Expect(401, 404, 404, 404, frozenset({participant}), part, json=json)
+
+
+def open_to_all(status: int = 200, **form: str) -> Expect:
+    """Something everybody may ask for."""
+    return Expect(status, status, status, status, frozenset({status}), form=form)
+
+
+def own(anonymous: int, stranger: int, other: int, administrator: int, participant: int = 200, **more: Any) -> Expect:
+    """Something of one's own or of one's hospital: each asks about their own."""
+    return Expect(anonymous, stranger, other, administrator, frozenset({participant}), **more)
+
+
+FUTURE = "2026-11-20"
+CASES: dict[tuple[str, str], Expect] = {
+    ("GET", "/cases/{case_id}"): page(),
+    ("POST", "/cases/{case_id}/messages"): act(text="A question about the wound."),
+    ("POST", "/cases/{case_id}/identity"): act(participant=200),
+    ("GET", "/cases/{case_id}/record"): page(),
+    ("GET", "/cases/{case_id}/close"): page(),
+    ("GET", "/cases/{case_id}/access"): Expect(303, 404, 404, 200, frozenset({200})),
+    ("GET", "/cases/{case_id}/entries/{entry_type}"): page(),
+    ("POST", "/cases/{case_id}/entries/{entry_type}/draft"): act(note="half a sentence"),
+    ("POST", "/cases/{case_id}/entries/{entry_type}"): act(mechanism="crush", injured_at="2026-11-20T08:00"),
+    ("GET", "/cases/{case_id}/refer"): page(),
+    ("POST", "/cases/{case_id}/refer"): act(participant=422),
+    ("GET", "/cases/{case_id}/referrals/{referral_id}"): page(),
+    ("POST", "/cases/{case_id}/referrals/{referral_id}/acknowledge"): act("expert"),
+    ("POST", "/cases/{case_id}/referrals/{referral_id}/allocate"): act("coordinator", 422),
+    ("POST", "/cases/{case_id}/referrals/{referral_id}/decline"): act("coordinator", 422),
+    ("POST", "/cases/{case_id}/referrals/{referral_id}/withdraw"): act("nurse", 403),
+    ("GET", "/cases/{case_id}/consents"): page(),
+    ("POST", "/cases/{case_id}/consents"): act(purpose="teaching", statement="give"),
+    ("GET", "/cases/{case_id}/opinion"): page("expert"),
+    ("POST", "/cases/{case_id}/opinion/draft"): act("expert", findings="A clean cut."),
+    ("POST", "/cases/{case_id}/opinion"): act("expert", 422, code="000000"),
+    ("GET", "/cases/{case_id}/opinions/{opinion_id}"): page(),
+    ("GET", "/cases/{case_id}/decision"): page(),
+    ("POST", "/cases/{case_id}/decision"): act(participant=422, choice="modify"),
+    ("GET", "/cases/{case_id}/follow-up"): page("nurse"),
+    ("POST", "/cases/{case_id}/follow-up/plan"): act("nurse", 422),
+    ("POST", "/cases/{case_id}/follow-up/draft"): act("nurse", note="x"),
+    ("POST", "/cases/{case_id}/follow-up"): act("nurse", 422),
+    ("GET", "/cases/{case_id}/pictures"): page("nurse"),
+    ("GET", "/cases/{case_id}/uploads"): page("nurse"),
+    ("POST", "/cases/{case_id}/uploads/{upload_id}/confirm"): act(participant=404),
+    ("POST", "/cases/{case_id}/uploads/{upload_id}/reject"): act(participant=404),
+    ("GET", "/cases/{case_id}/viewer"): page("expert"),
+    ("GET", "/api/v1/cases/{case_id}"): call("expert"),
+    ("GET", "/api/v1/cases/{case_id}/entries"): call("expert"),
+    ("POST", "/api/v1/cases/{case_id}/entries"): call(participant=422, json={"type": "injury", "fields": {}}),
+    ("POST", "/api/v1/entries/{entry_id}/corrections"): call(participant=422, json={"fields": {}, "reason": ""}),
+    ("GET", "/api/v1/cases/{case_id}/messages"): call(),
+    ("POST", "/api/v1/cases/{case_id}/messages"): call(participant=201, json={"text": "More pictures, please."}),
+    ("GET", "/api/v1/cases/{case_id}/imaging"): call("expert"),
+    ("GET", "/api/v1/cases/{case_id}/referrals"): call(),
+    ("POST", "/api/v1/cases/{case_id}/referrals"): call(participant=422, json={"to_organisation_id": "{nothing}", "question": ""}),
+    ("POST", "/api/v1/referrals/{referral_id}/allocate"): call("coordinator", 404, {"expert_id": "{nothing}"}),
+    ("POST", "/api/v1/referrals/{referral_id}/acknowledge"): call("expert"),
+    ("POST", "/api/v1/referrals/{referral_id}/decline"): call("coordinator", 422, {"code": "nonsense"}),
+    ("POST", "/api/v1/referrals/{referral_id}/withdraw"): call("nurse", 403, {"reason": ""}),
+    ("GET", "/api/v1/cases/{case_id}/opinions"): call(),
+    ("GET", "/api/v1/opinions/{opinion_id}/verdict"): call(),
+    ("GET", "/api/v1/cases/{case_id}/opinion/draft"): call("expert"),
+    ("PUT", "/api/v1/cases/{case_id}/opinion/draft"): call("expert", 200, {"fields": {"findings": "A clean cut."}}),
+    ("POST", "/api/v1/cases/{case_id}/opinion/sign"): call("expert", 403),
+    ("GET", "/api/v1/cases/{case_id}/decisions"): call(),
+    ("POST", "/api/v1/cases/{case_id}/decisions"): call(participant=404, json={"opinion_id": "{nothing}", "choice": "accept"}),
+    ("GET", "/api/v1/cases/{case_id}/follow-ups"): call(),
+    ("POST", "/api/v1/cases/{case_id}/follow-ups/plan"): call("nurse", 422, {"treated_on": "2999-01-01"}),
+    ("POST", "/api/v1/cases/{case_id}/follow-ups"): call("nurse", 422, {"fields": {}}),
+    ("GET", "/api/v1/cases/{case_id}/consents"): call(),
+    ("POST", "/api/v1/cases/{case_id}/consents"): call(participant=201, json={"purpose": "research", "statement": "refuse"}),
+}
+
+OTHERS: dict[tuple[str, str], Expect] = {
+    ("GET", "/healthz"): open_to_all(),
+    ("GET", "/readyz"): open_to_all(),
+    ("GET", "/metrics"): open_to_all(),
+    ("GET", "/api/openapi.json"): open_to_all(),
+    ("GET", "/sign-in"): own(200, 303, 303, 303, 303),
+    ("POST", "/sign-in"): open_to_all(401, login="nobody", password="nothing"),
+    ("GET", "/sign-in/code"): open_to_all(303),
+    ("POST", "/sign-in/code"): open_to_all(401, ticket="x", code="0"),
+    ("GET", "/sign-in/again"): own(303, 200, 200, 200),
+    ("POST", "/sign-in/again"): own(401, 401, 401, 401, 401, form={"code": "0"}),
+    ("GET", "/signed-in"): own(303, 200, 200, 200),
+    ("POST", "/language"): open_to_all(303, language="en"),
+    ("GET", "/"): own(303, 200, 200, 303),
+    ("GET", "/cases"): own(303, 200, 200, 200),
+    ("POST", "/cases/search"): own(401, 200, 403, 404, form={"q": "zhang"}),
+    ("GET", "/follow-ups"): own(303, 200, 200, 200),
+    ("GET", "/cases/new"): own(303, 200, 403, 403),
+    ("POST", "/cases/new"): own(401, 422, 403, 403, 422),
+    ("POST", "/cases/new/known"): own(401, 200, 403, 403, form={"name": "x"}),
+    ("GET", "/audit"): own(303, 403, 403, 200, 403),
+    ("POST", "/audit/patient"): own(401, 403, 403, 200, 403, form={"number": "A0"}),
+    ("GET", "/audit/person/{person_id}"): own(303, 403, 403, 200, 403),
+    ("GET", "/audit/proof"): own(303, 403, 403, 200, 403),
+    ("GET", "/inbox"): own(303, 200, 403, 403),
+    ("POST", "/inbox/{study_id}/file"): own(401, 422, 403, 403, 422),
+    ("GET", "/notices"): own(303, 200, 200, 200),
+    ("POST", "/notices/read"): own(401, 303, 303, 303, 303),
+    ("GET", "/account"): own(303, 200, 200, 200),
+    ("POST", "/account/zone"): own(401, 422, 422, 422, 422, form={"time_zone": "Mars"}),
+    ("POST", "/account/sessions/{session_id}/end"): own(401, 404, 404, 404, 404),
+    ("POST", "/account/sessions/end"): own(401, 303, 303, 303, 303),
+    ("POST", "/account/password"): own(401, 422, 422, 422, 422, form={"current": "x", "new": "y"}),
+    ("POST", "/account/tokens"): own(401, 403, 403, 403, 403, form={"name": "x", "days": "1"}),
+    ("POST", "/account/tokens/{token_id}/revoke"): own(401, 404, 404, 404, 404),
+    ("POST", "/account/organisation"): own(401, 422, 422, 422, 422),
+    ("GET", "/api/v1/me"): own(401, 200, 200, 200),
+    ("GET", "/api/v1/worklist"): own(401, 200, 200, 200),
+    ("POST", "/api/v1/patients"): own(401, 201, 403, 403, 201, json={"name": "柳", "birth_date": "1970-01-01"}),
+    ("GET", "/api/v1/patients/{patient_id}"): own(401, 404, 404, 200),
+    ("GET", "/api/v1/cases"): own(401, 200, 200, 200),
+    ("POST", "/api/v1/cases"): own(401, 404, 403, 403, 201, json={"patient_id": "{patient_id}", "kind": "flap"}),
+    ("GET", "/api/v1/notices"): own(401, 200, 200, 200),
+    ("POST", "/api/v1/notices/read"): own(401, 200, 200, 200),
+    ("GET", "/api/v1/audit/events"): own(401, 422, 422, 422, 422),
+    ("GET", "/api/v1/audit/proof"): own(401, 403, 403, 200, 403),
+}
+
+# Last, because they change what the others ask about.
+LAST: dict[tuple[str, str], Expect] = {
+    ("POST", "/cases/{case_id}/close"): act(),
+    ("POST", "/sign-out"): open_to_all(303),
+}
+
+EXPECTATIONS = CASES | OTHERS | LAST

@@ -1,0 +1,178 @@
+"""Every route of the application × {nobody, a stranger, another hospital, a participant, the administrator}."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+
+from core import audit, ids
+from registry import messages, referrals
+from tests.registry.conftest import World
+from tests.registry.web.conftest import BASE, House
+from tests.registry.web.expectations import CASES, EXPECTATIONS, LAST, Expect
+
+PATIENT = "张卫国"
+# Rooms of other makers bring their own expectations, in modules that the test of their room imports.
+ELSEWHERE = ("/dicomweb", "/files", "/api/v1/cases/{case_id}/annotations", "/cases/{case_id}/pictures/{instance_id}")
+
+
+def routes(app: FastAPI | APIRouter) -> Iterator[tuple[str, str]]:
+    """Every (method, path) the application serves, but its static files."""
+    for route in app.routes:
+        if isinstance(route, Mount):
+            assert route.path == "/static"
+            continue
+        if (included := getattr(route, "original_router", None)) is not None:
+            yield from routes(included)
+            continue
+        assert isinstance(route, Route | APIRoute), route
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            yield method, route.path
+
+
+def ids_of(world: World) -> dict[str, str]:
+    """A case with everything in it that a route may name."""
+    with world.begin() as db:
+        case = world.case(db)
+        injury = world.injury(db, case)
+        world.severed(db, case)
+        messages.post(db, world.cast.surgeon.actor, case_id=case.id, text="The part lies on ice.")
+        referral = world.asked(db, case)
+        opinion = world.sign(db, case)
+        again = referrals.request(
+            db, world.cast.surgeon.actor, case_id=case.id, to_organisation_id=world.cast.taizhou.id, question="And the second look?"
+        )
+        referrals.allocate(db, world.cast.coordinator.actor, again.id, expert_id=world.cast.expert.id)
+    nothing = str(ids.new())
+    return {
+        "case_id": str(case.id),
+        "patient_id": str(case.patient_id),
+        "entry_id": str(injury.id),
+        "entry_type": "injury",
+        "referral_id": str(again.id),
+        "opinion_id": str(opinion.id),
+        "person_id": str(world.cast.surgeon.id),
+        "study_id": nothing,
+        "upload_id": nothing,
+        "session_id": nothing,
+        "token_id": nothing,
+        "nothing": nothing,
+        "answered_referral_id": str(referral.id),
+    }
+
+
+def ask(client: TestClient, method: str, path: str, expect: Expect, names: dict[str, str]) -> Any:
+    """One request as the expectation describes it."""
+    if expect.json is not None:
+        body = json.loads(json.dumps(expect.json).replace("{nothing}", names["nothing"]).replace("{patient_id}", names["patient_id"]))
+        return client.request(method, path.format(**names), json=body)
+    return client.request(method, path.format(**names), data=expect.form if method != "GET" else None)
+
+
+def test_every_route_is_expected(house: House) -> None:
+    served = set(routes(house.app))
+    unexpected = {route for route in served - set(EXPECTATIONS) if not route[1].startswith(ELSEWHERE)}
+    assert not unexpected, "a route without a declared expectation"
+    assert set(EXPECTATIONS) <= served, "an expectation without a route"
+
+
+@pytest.mark.parametrize("who", ["anonymous", "stranger", "other", "administrator"])
+def test_every_route_refuses(house: House, who: str) -> None:
+    """What is refused is refused everywhere alike, names nobody and changes nothing."""
+    names = ids_of(house.world)
+    cast = house.world.cast
+    client = house.visitor()
+    if who != "anonymous":
+        client = house.browser({"stranger": cast.stranger, "other": cast.second_expert, "administrator": cast.administrator}[who])
+    wrong = []
+    for (method, path), expect in EXPECTATIONS.items():
+        answer = ask(client, method, path, expect, names)
+        if answer.status_code != getattr(expect, who):
+            wrong.append(f"{method} {path}: {answer.status_code}, not {getattr(expect, who)}")
+        if (method, path) in CASES and who != "administrator":
+            assert PATIENT not in answer.text, path
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_route_serves_its_participants(house: House) -> None:
+    names = ids_of(house.world)
+    clients = {part: house.browser(getattr(house.world.cast, part)) for part in ("surgeon", "expert", "nurse", "coordinator")}
+    wrong = []
+    for (method, path), expect in _in_order():
+        answer = ask(clients[expect.part], method, path, expect, names)
+        if answer.status_code not in expect.participant:
+            wrong.append(f"{method} {path} as {expect.part}: {answer.status_code}, not {sorted(expect.participant)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _in_order() -> list[tuple[tuple[str, str], Expect]]:
+    return [item for item in EXPECTATIONS.items() if item[0] not in LAST] + list(LAST.items())
+
+
+def test_ids_of_another_case_lead_nowhere(house: House) -> None:
+    """A thing of one case is not reached through the address of another."""
+    world = house.world
+    names = ids_of(world)
+    with world.begin() as db:
+        mine = world.case(db, kind="flap")
+    client = house.browser(world.cast.surgeon)
+    for path in (
+        "/cases/{case}/referrals/{referral_id}",
+        "/cases/{case}/opinions/{opinion_id}",
+        "/cases/{case}/decision?opinion={opinion_id}",
+    ):
+        assert client.get(path.format(case=mine.id, **names)).status_code == 404, path
+    taken = client.post(f"/cases/{mine.id}/decision", data={"opinion": names["opinion_id"], "choice": "accept"})
+    assert taken.status_code == 404
+
+
+def test_every_page_of_a_case_is_in_the_log(house: House) -> None:
+    """Each request that shows what is in a case writes an event or joins one, before its answer leaves."""
+    world = house.world
+    names = ids_of(world)
+    shows = [key for key, expect in CASES.items() if key[0] == "GET" and key[1] != "/cases/{case_id}/access"]
+    for method, path in shows:
+        member = getattr(world.cast, CASES[method, path].part)
+        client = house.browser(member)
+        with world.begin() as db:
+            before = len(audit.events(db, world.cast.aral.id, actor_id=member.id, limit=1000))
+        assert ask(client, method, path, CASES[method, path], names).status_code == 200, path
+        with world.begin() as db:
+            found = audit.events(db, world.cast.aral.id, actor_id=member.id, limit=1000)
+        written = found[: len(found) - before]
+        assert any(event.case_id == UUID(names["case_id"]) for event in written), f"{method} {path} shows a case and is not in its log"
+
+
+def test_a_list_names_the_patients_it_shows(house: House) -> None:
+    world = house.world
+    names = ids_of(world)
+    for path in ("/", "/cases", "/api/v1/cases", "/api/v1/worklist"):
+        client = house.browser(world.cast.surgeon)
+        with world.begin() as db:
+            before = len(audit.events(db, world.cast.aral.id, patient_id=UUID(names["patient_id"]), limit=1000))
+        assert client.get(path).status_code == 200
+        with world.begin() as db:
+            assert len(audit.events(db, world.cast.aral.id, patient_id=UUID(names["patient_id"]), limit=1000)) > before, path
+
+
+def test_a_token_is_narrowed_by_its_scopes(house: House) -> None:
+    names = ids_of(house.world)
+    narrow = house.program(house.world.cast.surgeon, "case:read")
+    assert narrow.get(f"/api/v1/cases/{names['case_id']}").status_code == 200
+    assert narrow.post(f"/api/v1/cases/{names['case_id']}/messages", json={"text": "x"}).status_code == 403
+    assert narrow.get(f"/api/v1/cases/{names['case_id']}/opinions").status_code == 403
+
+
+def test_unsafe_methods_on_every_path_are_answered(house: House) -> None:
+    """No path answers an unexpected method with a fault."""
+    client = house.browser(house.world.cast.surgeon)
+    names = {**ids_of(house.world)}
+    for _, path in sorted(EXPECTATIONS):
+        for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+            assert client.request(method, f"{BASE}{path.format(**names)}").status_code < 500, (method, path)
