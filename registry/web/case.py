@@ -178,9 +178,9 @@ def close(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     return render(request, "case/close.html", status=409, tried=tried, **banner(request, db, me, cases.get(db, me, case_id)))
 
 
-def _entry(item: Recorded) -> tuple[Recorded, list[fields.Shown], tuple[fields.ShownSection, ...]]:
+def _entry(item: Recorded) -> tuple[Recorded, list[shown.Shown], tuple[shown.ShownSection, ...]]:
     """An entry with what is asked first, and (where there is more) the whole of it."""
-    whole = fields.view(item.document)
+    whole = shown.view(item.document)
     quick = {name for name, note in item.document.declared().items() if note.quick}
     first = [row for section in whole for row in section.rows if row.name in quick]
     more = whole if any(row.name not in quick for section in whole for row in section.rows) else ()

@@ -107,8 +107,8 @@ def test_every_family_of_keys_is_whole() -> None:
     wanted |= {f"work-do-{action}" for action in worklist.ACTIONS}
     wanted |= {f"{way}-{step}" for way in ("now-wait", "now-late", "work-wait") for step in ("allocate", "acknowledge", "answer")}
     wanted |= {f"upload-{state}" for state in ("received", "filed", "duplicate", "held", "refused", "discarded")}
-    wanted |= {f"proof-{kind}" for kind in "altered removed inserted moved stretch truncated head".split()}
-    wanted |= {f"proof-kept-{kind}" for kind in "broken signature conflict key".split()}
+    wanted |= {f"proof-{kind}" for kind in ("altered", "removed", "inserted", "moved", "stretch", "truncated", "head")}
+    wanted |= {f"proof-kept-{kind}" for kind in ("broken", "signature", "conflict", "key")}
     for model in (*(found[0] for found in entries.TYPES.values()), OpinionText, AddendumText):
         for name, note in model.declared().items():
             key = f"form-{model.TYPE}-{name.replace('_', '-')}"
