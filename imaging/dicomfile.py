@@ -118,20 +118,20 @@ def _meta(source: Source | Inflated) -> tuple[str, int]:
 def _inflate(source: Source | Inflated, start: int) -> Inflated:
     machine = zlib.decompressobj(-zlib.MAX_WBITS)
     found = bytearray()
-    try:
-        while not machine.eof and start < source.size:
-            packed = machine.unconsumed_tail or source.at(start, BLOCK)
-            if not machine.unconsumed_tail:
-                start += len(packed)
-            found += machine.decompress(packed, 1 << 20)
-            if len(found) > INFLATED_LIMIT:
-                raise Refused("bomb")
-        while not machine.eof and (more := machine.decompress(machine.unconsumed_tail, 1 << 20)):
-            found += more
-            if len(found) > INFLATED_LIMIT:
-                raise Refused("bomb")
-    except zlib.error:
-        raise Refused("unreadable") from None
+    while not machine.eof:
+        packed = machine.unconsumed_tail
+        if not packed:
+            packed = source.at(start, BLOCK)
+            start += len(packed)
+        try:
+            more = machine.decompress(packed, 1 << 20)
+        except zlib.error:
+            raise Refused("unreadable") from None
+        if not packed and not more:
+            break
+        found += more
+        if len(found) > INFLATED_LIMIT:
+            raise Refused("bomb")
     if not machine.eof:
         raise Refused("truncated")
     return Inflated(bytes(found))
