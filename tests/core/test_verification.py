@@ -496,6 +496,22 @@ def test_a_log_with_a_forged_head_or_signature_is_not_signed(log: Log) -> None:
         assert audit.checkpoint(db, ORGANISATION)
 
 
+def test_a_log_that_contradicts_the_signature_beside_it_is_not_signed(log: Log) -> None:
+    """Forged in one piece: rows, head and the frontier of the last signature agree, only its note does not."""
+    with log.database.begin() as db:
+        note = db.get_one(Head, ORGANISATION).signed_note
+    with log.owner() as connection:
+        log.rebuild(connection, swapped(log, connection, log.ids()))
+        with Session(connection) as db:
+            tree = merkle.Frontier()
+            for leaf in db.scalars(select(Leaf.leaf_hash).where(Leaf.leaf_index < 9).order_by(Leaf.leaf_index)):
+                tree.append(leaf)
+        forged = {"signed_size": 9, "signed_frontier": tree.encode(), "signed_note": note}
+        connection.execute(update(Head).where(Head.organisation_id == ORGANISATION).values(**forged))
+    with pytest.raises(Damaged, match="audit-log-inconsistent"), log.database.begin() as db:
+        audit.checkpoint(db, ORGANISATION)
+
+
 def test_an_older_backup_of_the_database_is_not_pushed_over_a_newer_kept_log(log: Log) -> None:
     with log.owner() as connection:
         log.rebuild(connection, log.ids()[:6])
