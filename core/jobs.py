@@ -139,7 +139,7 @@ def run_once(database: Database, handlers: Mapping[str, Handler]) -> bool:
         try:
             handlers[job.kind](database, job)
         except Exception as error:  # noqa: BLE001  a handler may fail in any way; the job is tried again
-            failure = error.code if isinstance(error, ShanhaiError) else type(error).__name__
+            failure = _failure(error)
             log.warning(
                 "job %s %s failed in attempt %d: %s\n%s", job.kind, job.id, job.attempt, failure, "".join(format_tb(error.__traceback__))
             )
@@ -149,10 +149,11 @@ def run_once(database: Database, handlers: Mapping[str, Handler]) -> bool:
 
 
 class Worker:
-    """Runs jobs until stopped, in a thread of the server or as a process of its own.
+    """Runs jobs until stopped, in threads of the server or as a process of its own.
 
     A job enqueued by this process is taken up at once, one of another process within ``poll`` seconds.
-    ``periodic`` names what else to run, each with the seconds between two runs.
+    ``periodic`` names what else to run, each with the seconds between two runs; no job, however long,
+    keeps it waiting.
     """
 
     def __init__(
@@ -161,49 +162,60 @@ class Worker:
         handlers: Mapping[str, Handler],
         *,
         periodic: Sequence[tuple[float, Periodic]] = (),
+        threads: int = 1,
         poll: float = POLL_SECONDS,
     ) -> None:
-        self._database, self._handlers, self._poll = database, handlers, poll
-        self._periodic = [(seconds, task) for seconds, task in periodic]
-        self._next = [0.0 for _ in periodic]
-        self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._database, self._handlers, self._periodic, self._poll = database, handlers, list(periodic), poll
+        self._stopping = threading.Event()
+        loops = [self._work] * threads + [self._tick] * bool(periodic)
+        self._threads = [threading.Thread(target=loop, name=f"shanhai-worker-{n}", daemon=True) for n, loop in enumerate(loops)]
 
     def start(self) -> None:
-        """Run in a thread of its own."""
-        self._thread = threading.Thread(target=self.run, name="shanhai-worker", daemon=True)
-        self._thread.start()
+        """Begin, in threads of its own."""
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Finish the job at hand, take no other, and wait for the thread to end."""
-        self._stopping = True
+        """Finish the jobs at hand, take no other, and wait for the threads to end."""
+        self._stopping.set()
         _bell.ring()
-        if self._thread:
-            self._thread.join(timeout)
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(timeout)
 
     def run(self) -> None:
-        """The loop. It outlives a database that is away for a while."""
-        while not self._stopping:
+        """Begin, and return when stopped from elsewhere or interrupted; the jobs at hand are finished first."""
+        self.start()
+        try:
+            self._stopping.wait()
+        finally:
+            self.stop()
+
+    def _work(self) -> None:
+        """One thread's loop over the jobs. It outlives a database that is away for a while."""
+        while not self._stopping.is_set():
             rung = _bell.count
             try:
-                self._run_periodic()
                 busy = run_once(self._database, self._handlers)
             except (SQLAlchemyError, ShanhaiError) as error:
-                log.error("the worker cannot reach its database: %s", type(error).__name__)
+                log.error("the worker cannot reach its database: %s", _failure(error))
                 busy = False
-            if not busy and not self._stopping:
+            if not busy and not self._stopping.is_set():
                 _bell.wait(rung, self._poll)
 
-    def _run_periodic(self) -> None:
-        for index, (seconds, task) in enumerate(self._periodic):
-            if time.monotonic() >= self._next[index]:
-                self._next[index] = time.monotonic() + seconds
-                try:
-                    task(self._database)
-                except Exception as error:  # noqa: BLE001  one task must not stop the others
-                    name = getattr(task, "__name__", "task")
-                    failure = error.code if isinstance(error, ShanhaiError) else type(error).__name__
-                    log.error("periodic %s failed: %s\n%s", name, failure, "".join(format_tb(error.__traceback__)))
+    def _tick(self) -> None:
+        """The loop over the periodic tasks; one that fails stops no other."""
+        due = [0.0 for _ in self._periodic]
+        while not self._stopping.is_set():
+            for index, (seconds, task) in enumerate(self._periodic):
+                if time.monotonic() >= due[index]:
+                    due[index] = time.monotonic() + seconds
+                    try:
+                        task(self._database)
+                    except Exception as error:  # noqa: BLE001  one task must not stop the others
+                        name = getattr(task, "__name__", "task")
+                        log.error("periodic %s failed: %s\n%s", name, _failure(error), "".join(format_tb(error.__traceback__)))
+            self._stopping.wait(max(min(due) - time.monotonic(), 0.0))
 
 
 def backlog(db: Session) -> dict[str, int]:
@@ -226,6 +238,11 @@ def revive(db: Session, job_id: UUID) -> None:
     _wait_again(db, row, ids.now())
     row.attempts = 0
     db.info["jobs.enqueued"] = True
+
+
+def _failure(error: Exception) -> str:
+    """What may be written down of an error: its code or its type, never its words."""
+    return error.code if isinstance(error, ShanhaiError) else type(error).__name__
 
 
 def _due(kinds: Collection[str]) -> ColumnElement[bool]:
@@ -276,7 +293,7 @@ def _renewing(database: Database, job: Job) -> Iterator[None]:
                 with database.begin() as db:
                     db.execute(held.values(leased_until=ids.now() + LEASE))
             except (SQLAlchemyError, ShanhaiError) as error:
-                log.error("lease of job %s not renewed: %s", job.id, type(error).__name__)
+                log.error("lease of job %s not renewed: %s", job.id, _failure(error))
 
     thread = threading.Thread(target=renew, name="shanhai-lease", daemon=True)
     thread.start()

@@ -342,6 +342,35 @@ def test_a_worker_does_its_periodic_tasks_and_one_that_fails_stops_nothing(datab
     assert "periodic failing failed: store-unavailable" in caplog.text
 
 
+def test_a_long_job_keeps_no_periodic_task_and_no_second_thread_waiting(database: Database) -> None:
+    """A checkpoint within ten seconds must not wait for a CT of two hundred slices."""
+    blocking, ticks, done = threading.Event(), list[float](), Done()
+
+    def long(database: Database, job: Job) -> None:
+        assert blocking.wait(20)
+
+    ask(database, "intake")
+    worker = Worker(database, {"intake": long, "preview": done}, threads=2, periodic=[(0.05, lambda database: ticks.append(0))])
+    worker.start()
+    until(lambda: [row.state for row in rows(database)] == ["running"])
+    before = len(ticks)
+    ask(database, "preview")
+    until(lambda: len(ticks) > before + 2)
+    until(lambda: len(done.jobs) == 1)
+    blocking.set()
+    until(lambda: rows(database) == [])
+    worker.stop()
+
+
+def test_a_worker_that_runs_in_the_foreground_ends_when_it_is_stopped(database: Database) -> None:
+    worker = Worker(database, {})
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    worker.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
 def test_a_worker_outlives_a_database_that_is_away(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     """The table stands for the database: it goes and comes back."""
     done = Done()
