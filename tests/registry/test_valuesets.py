@@ -1,6 +1,7 @@
 """The value sets: whole, labelled in both languages, and used rightly by the fields that name them."""
 
 import re
+from importlib.resources import files
 
 import pytest
 
@@ -63,3 +64,16 @@ def test_an_unknown_set_or_code_is_a_key_error_and_an_old_code_reads_as_itself()
     assert valuesets.label("side", "ambidextrous", "zh") == "ambidextrous"
     assert valuesets.label("side", "left", "zh") == "左"
     assert valuesets.label("side", "left", "ug") == "Left"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_labels_frozen_into_an_opinion_are_those_its_form_shows(language: str) -> None:
+    shown = dict(
+        line.split(" = ", 1)
+        for line in (files("registry") / "locale" / language / "forms.ftl").read_text(encoding="utf-8").splitlines()
+        if " = " in line
+    )
+    frozen = valuesets.value_set("opinion_section")
+    for model in (OpinionText, AddendumText):
+        for name in model.model_fields:
+            assert shown[f"form-{model.TYPE}-{name}"] == frozen.label(name, language)
