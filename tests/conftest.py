@@ -5,11 +5,8 @@ database of its own, copied from a template that holds the schema, and a store o
 a prefix in the bucket). The servers start when the first test needs them and stop at the end.
 """
 
-import importlib
 import os
-import pkgutil
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,9 +20,6 @@ from tests import engines
 
 if TYPE_CHECKING:
     from core.db import Database
-
-PACKAGES = ("core", "auth", "imaging", "registry")
-EDGE = ("registry.web", "registry.app", "registry.cli", "registry.worker", "imaging.viewer")
 
 HANG_UP = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 # as a replica: neither foreign keys nor append-only triggers are asked
@@ -141,24 +135,14 @@ def open_database(url: str, store_url: str, folder: Path) -> "Database":
 
 
 def create_schema(url: str, folder: Path) -> None:
-    """Every table of the four packages, in an empty database."""
-    load()
+    """The schema as a deployment gets it: by the migrations."""
+    from registry import schema
+
     folder.mkdir()
     database = open_database(url, (folder / "objects").as_uri(), folder)
-    database.create_all()
+    schema.load()
+    schema.upgrade(database)
     database.close()
-
-
-def load() -> None:
-    """Import every module that may declare a table."""
-    for package in PACKAGES:
-        found = importlib.import_module(package)
-        for module in pkgutil.iter_modules(found.__path__, f"{package}."):
-            if not module.name.startswith(EDGE):
-                try:
-                    importlib.import_module(module.name)
-                except Exception as fault:
-                    sys.stderr.write(f"not imported: {module.name}: {fault}\n")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
