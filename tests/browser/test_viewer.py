@@ -115,36 +115,48 @@ def is_saving(method: str) -> Callable[[Response], bool]:
     return lambda response: "/annotations" in response.url and response.request.method == method and response.ok
 
 
-def mine(page: Page, picture: Picture) -> list[dict[str, Any]]:
-    """One's own marks on a picture as the server has them, oldest first."""
-    listed = page.request.get(picture.annotations).json()["annotations"]
-    return [mark for mark in listed if mark["mine"] and mark["instance_id"] == picture.instance_id]
+@dataclass(frozen=True)
+class Desk:
+    """Somebody's window, and which marks stood before this test drew any."""
 
+    page: Page
+    standing: frozenset[str]
 
-def cleared(page: Page, picture: Picture, origin: str) -> None:
-    """Take one's own marks away, so that each test begins on a bare picture."""
-    for mark in mine(page, picture):
-        headers = {"If-Match": f'"{mark["version"]}"', "Origin": origin}
-        assert page.request.delete(f"{picture.annotations}/{mark['id']}", headers=headers).status == 204
+    def drawn_on(self, picture: Picture) -> list[dict[str, Any]]:
+        """The marks of this test on a picture as the server has them, oldest first."""
+        listed = self.page.request.get(picture.annotations).json()["annotations"]
+        return [mark for mark in listed if mark["id"] not in self.standing and mark["instance_id"] == picture.instance_id]
+
+    def clear(self) -> None:
+        """Take away what this test drew."""
+        origin = "/".join(self.page.url.split("/")[:3])
+        for picture in pictures(self.page):
+            for mark in self.drawn_on(picture):
+                headers = {"If-Match": f'"{mark["version"]}"', "Origin": origin}
+                assert self.page.request.delete(f"{picture.annotations}/{mark['id']}", headers=headers).status == 204
 
 
 @pytest.fixture
-def expert(visit: Visit) -> Iterator[Page]:
-    """The expert's window; what was drawn in it is taken away in the end."""
+def desk(visit: Visit) -> Iterator[Desk]:
+    """The expert's desk; what was drawn at it is taken away in the end."""
     page = visit("/", login=EXPERT, language="en")
-    yield page
+    listed = [page.request.get(address).json()["annotations"] for address in {picture.annotations for picture in pictures(page)}]
+    made = Desk(page, frozenset(mark["id"] for marks in listed for mark in marks))
+    yield made
     page.context.set_offline(False)
-    origin = "/".join(page.url.split("/")[:3])
-    for picture in list(pictures(page)):
-        cleared(page, picture, origin)
+    made.clear()
+
+
+@pytest.fixture
+def expert(desk: Desk) -> Page:
+    """The expert's window."""
+    return desk.page
 
 
 @pytest.fixture
 def film(expert: Page) -> Picture:
-    """A radiograph the expert may draw on, none of the expert's marks on it."""
-    picture = picture_of(expert, "radiograph")
-    cleared(expert, picture, "/".join(expert.url.split("/")[:3]))
-    return picture
+    """A radiograph the expert may draw on."""
+    return picture_of(expert, "radiograph")
 
 
 def drawn(page: Page, picture: Picture, key: str, draw: Callable[[Hand], None]) -> dict[str, Any]:
@@ -167,7 +179,9 @@ def near(points: list[list[float]], wanted: list[tuple[float, float]], picture: 
 
 
 @pytest.mark.parametrize("webgl", [True, False], ids=["webgl", "software"])
-def test_every_tool_is_read_back_to_the_pixel_and_there_again(expert: Page, film: Picture, complaints: Complaints, *, webgl: bool) -> None:
+def test_every_tool_is_read_back_to_the_pixel_and_there_again(
+    desk: Desk, expert: Page, film: Picture, complaints: Complaints, *, webgl: bool
+) -> None:
     """Length, angle, arrow with text and freehand; after a reload they stand where they stood."""
     if not webgl:
         expert.context.add_init_script(NO_WEBGL)
@@ -202,10 +216,10 @@ def test_every_tool_is_read_back_to_the_pixel_and_there_again(expert: Page, film
     after = [expert.locator(".mark-line").nth(i).get_attribute("d") for i in range(len(before))]
     assert sorted(map(str, after)) == sorted(map(str, before))
     expect(expert.locator(".mark-label", has_text="A step of 2 mm")).to_be_visible()
-    assert [mark["text"] for mark in mine(expert, film) if mark["tool"] == "arrow"] == ["A step of 2 mm"]
+    assert [mark["text"] for mark in desk.drawn_on(film) if mark["tool"] == "arrow"] == ["A step of 2 mm"]
 
 
-def test_own_marks_are_changed_and_deleted_and_taken_back(expert: Page, film: Picture) -> None:
+def test_own_marks_are_changed_and_deleted_and_taken_back(desk: Desk, expert: Page, film: Picture) -> None:
     """Dragging an end makes a new version; deleting withdraws; undo draws again."""
     opened(expert, film)
     c, r = film.columns / 10, film.rows / 10
@@ -217,10 +231,10 @@ def test_own_marks_are_changed_and_deleted_and_taken_back(expert: Page, film: Pi
     assert near(changed.value.json()["points"], [(2 * c, 3 * r), (6 * c, 6 * r)], film, expert)
     with expert.expect_response(is_saving("DELETE")):
         expert.keyboard.press("Delete")
-    assert mine(expert, film) == []
+    assert desk.drawn_on(film) == []
     with expert.expect_response(is_saving("POST")):
         expert.keyboard.press("Control+z")
-    assert len(mine(expert, film)) == 1
+    assert len(desk.drawn_on(film)) == 1
 
 
 def test_the_other_side_sees_a_mark_and_cannot_move_it(expert: Page, film: Picture, visit: Visit) -> None:
@@ -244,7 +258,7 @@ def test_the_other_side_sees_a_mark_and_cannot_move_it(expert: Page, film: Pictu
     assert changes == []
 
 
-def test_a_dropped_line_keeps_the_drawing_and_sends_it_later(expert: Page, film: Picture, complaints: Complaints) -> None:
+def test_a_dropped_line_keeps_the_drawing_and_sends_it_later(desk: Desk, expert: Page, film: Picture, complaints: Complaints) -> None:
     """Drawn without a network, said so beside the mark, sent when the line is back, once."""
     complaints.tolerate("ERR_INTERNET_DISCONNECTED")
     opened(expert, film)
@@ -253,14 +267,14 @@ def test_a_dropped_line_keeps_the_drawing_and_sends_it_later(expert: Page, film:
     expert.keyboard.press("l")
     Hand(expert, film).drag((2 * c, 3 * r), (5 * c, 4 * r))
     expect(expert.locator(".saving-words")).to_contain_text("1 mark not yet saved")
-    expect(expert.locator(".mark-label")).to_contain_text("not yet saved")
+    expect(expert.locator(".mark.is-selected .mark-label")).to_contain_text("not yet saved")
     with expert.expect_response(is_saving("POST")):
         expert.context.set_offline(False)
     expect(expert.locator(".saving-words")).to_have_text("All saved")
-    assert len(mine(expert, film)) == 1
+    assert len(desk.drawn_on(film)) == 1
 
 
-def test_a_lost_answer_makes_no_second_mark(expert: Page, film: Picture, complaints: Complaints) -> None:
+def test_a_lost_answer_makes_no_second_mark(desk: Desk, expert: Page, film: Picture, complaints: Complaints) -> None:
     """The server took it, the answer never came: the same name goes out again."""
     complaints.tolerate("ERR_FAILED|ERR_CONNECTION")
     opened(expert, film)
@@ -278,10 +292,10 @@ def test_a_lost_answer_makes_no_second_mark(expert: Page, film: Picture, complai
     Hand(expert, film).drag((300, 300), (900, 600))
     expect(expert.locator(".saving-words")).to_have_text("All saved")
     assert lost
-    assert len(mine(expert, film)) == 1
+    assert len(desk.drawn_on(film)) == 1
 
 
-def test_of_two_windows_the_second_is_told(expert: Page, film: Picture, complaints: Complaints) -> None:
+def test_of_two_windows_the_second_is_told(desk: Desk, expert: Page, film: Picture, complaints: Complaints) -> None:
     """A mark changed elsewhere is shown as it stands there; one's own change is offered back."""
     complaints.tolerate("412")
     opened(expert, film)
@@ -295,10 +309,10 @@ def test_of_two_windows_the_second_is_told(expert: Page, film: Picture, complain
     expert.keyboard.press("w")
     Hand(expert, film).drag((2 * c, 3 * r), (1 * c, 1 * r))
     expect(expert.locator(".note")).to_contain_text("changed in another window")
-    assert near(mine(expert, film)[0]["points"], [(2 * c, 3 * r), (5 * c, 8 * r)], film, expert)
+    assert near(desk.drawn_on(film)[0]["points"], [(2 * c, 3 * r), (5 * c, 8 * r)], film, expert)
     with expert.expect_response(is_saving("PUT")):
         expert.locator(".note .button").click()
-    assert near(mine(expert, film)[0]["points"], [(1 * c, 1 * r), (5 * c, 4 * r)], film, expert)
+    assert near(desk.drawn_on(film)[0]["points"], [(1 * c, 1 * r), (5 * c, 4 * r)], film, expert)
 
 
 def test_a_frame_that_cannot_be_decoded_says_so_and_blocks_the_tools(expert: Page, film: Picture) -> None:
@@ -342,7 +356,7 @@ def test_millimetres_only_where_the_spacing_is_known(expert: Page, film: Picture
     expect(label).not_to_contain_text("mm")
 
 
-def test_a_turned_or_flipped_picture_says_so_for_as_long_as_it_is(expert: Page, film: Picture) -> None:
+def test_a_turned_or_flipped_picture_says_so_for_as_long_as_it_is(desk: Desk, expert: Page, film: Picture) -> None:
     """The sign stays while marks keep their place on the picture."""
     opened(expert, film)
     badge = expert.locator(".badge")
@@ -354,7 +368,7 @@ def test_a_turned_or_flipped_picture_says_so_for_as_long_as_it_is(expert: Page, 
         expect(badge).to_contain_text(words)
     expert.keyboard.press("u")
     expect(badge).to_be_hidden()
-    assert mine(expert, film)[0]["points"] == made["points"]
+    assert desk.drawn_on(film)[0]["points"] == made["points"]
 
 
 def test_a_stack_is_scrolled_windowed_and_marked_slice_by_slice(expert: Page, visit: Visit) -> None:
