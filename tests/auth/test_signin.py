@@ -241,8 +241,10 @@ def test_the_throttle_counts_in_the_database_what_was_refused(database: Database
 
 
 def test_nobody_is_kept_out_of_their_own_hospital_by_guesses_from_elsewhere(database: Database, cast: Cast) -> None:
-    answers = [guess(database, cast.surgeon.login, f"203.0.113.{n // 10}") for n in range(65)]
-    assert answers.count("throttled") == 5
+    assert guess(database, cast.surgeon.login, ELSEWHERE) == "sign-in-failed"
+    with database.begin() as db:
+        [anywhere] = [bucket for bucket in db.scalars(select(Bucket)) if bucket.key.startswith("login:") and bucket.key.count(":") == 1]
+        anywhere.full_at = ids.now() + dt.timedelta(hours=1)
     assert guess(database, cast.surgeon.login, "203.0.113.200", PASSWORD) == "throttled"
     assert guess(database, cast.surgeon.login, HOME, PASSWORD) == "in"
 
