@@ -33,6 +33,7 @@ JOIN_WITHIN = dt.timedelta(minutes=15)
 
 _ACTION = re.compile(r"[a-z][a-z-]*:[a-z][a-z-]*")
 _CODE = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_LARGEST = 2**53 - 1  # RFC 8785 §3.2.2.3: what every reader of JSON takes for the same number
 _DETAIL = re.compile(r"[\x20-\x7e]{0,200}")
 
 
@@ -65,7 +66,7 @@ def record(
     row.case_id, row.person_id, row.object_type, row.object_id = case_id, person_id, object_type, object_id
     row.named_patients = [str(patient) for patient in patients]
     row.detail = dict(detail or {})
-    ledger.add(db, row, patients)
+    ledger.add(db, row)
     return row
 
 
@@ -192,8 +193,9 @@ def _check(action: str, object_type: str, purpose: str, outcome: str, detail: Ma
     if not all(_CODE.fullmatch(code) for code in (object_type or "x", purpose, outcome, *detail)):
         raise ValueError("object types, purposes, outcomes and names of details are codes")
     for value in detail.values():
-        if isinstance(value, str) and not _DETAIL.fullmatch(value):
-            raise ValueError("a detail is a short ASCII code, never free text")
+        fits = _DETAIL.fullmatch(value) if isinstance(value, str) else isinstance(value, int) and abs(value) <= _LARGEST
+        if not fits:
+            raise ValueError("a detail is a short ASCII code or a number, never free text")
 
 
 def _filtered(

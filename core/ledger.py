@@ -7,10 +7,9 @@ order of the log; the clock is only written down.
 """
 
 import datetime as dt
-from collections.abc import Collection
+import json
 from uuid import UUID
 
-import rfc8785
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, event, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -105,42 +104,41 @@ class Head(Base):
 
 
 def encode(row: Event) -> bytes:
-    """The leaf of an event: RFC 8785 canonical JSON of every column (docs/formats.md)."""
-    return rfc8785.dumps(
-        {
-            "schema": row.schema,
-            "id": str(row.id),
-            "organisation": str(row.organisation_id),
-            "at": stamp(row.at),
-            "action": row.action,
-            "outcome": row.outcome,
-            "purpose": row.purpose,
-            "actor": _text(row.actor_id),
-            "actor_organisation": str(row.actor_organisation_id),
-            "actor_roles": list(row.actor_roles),
-            "session": _text(row.session_id),
-            "token": _text(row.token_id),
-            "case": _text(row.case_id),
-            "person": _text(row.person_id),
-            "object_type": row.object_type,
-            "object": _text(row.object_id),
-            "patients": list(row.named_patients),
-            "detail": dict(row.detail),
-        }
-    )
+    """The leaf of an event: RFC 8785 canonical JSON of every column (docs/formats.md).
+
+    Names and values are ASCII and the numbers whole, so sorted compact JSON is the canonical one.
+    """
+    leaf = {
+        "schema": row.schema,
+        "id": str(row.id),
+        "organisation": str(row.organisation_id),
+        "at": stamp(row.at),
+        "action": row.action,
+        "outcome": row.outcome,
+        "purpose": row.purpose,
+        "actor": _text(row.actor_id),
+        "actor_organisation": str(row.actor_organisation_id),
+        "actor_roles": row.actor_roles,
+        "session": _text(row.session_id),
+        "token": _text(row.token_id),
+        "case": _text(row.case_id),
+        "person": _text(row.person_id),
+        "object_type": row.object_type,
+        "object": _text(row.object_id),
+        "patients": row.named_patients,
+        "detail": row.detail,
+    }
+    return json.dumps(leaf, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
 
 
 def stamp(at: dt.datetime) -> str:
     """A time as leaves write it: UTC, always six digits of a second, ``Z``."""
-    return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def add(db: Session, row: Event, patients: Collection[UUID]) -> None:
+def add(db: Session, row: Event) -> None:
     """Write an event; it takes its place in the tree when the transaction commits."""
     db.add(row)
-    db.flush()
-    if patients:
-        db.execute(insert(EventPatient), [{"patient_id": patient, "event_id": row.id} for patient in patients])
     db.info.setdefault(_PENDING, []).append(row)
 
 
@@ -167,6 +165,8 @@ def _sequence(db: Session) -> None:
         return
     recorded: list[Event] = [row for row in db.info.pop(_PENDING, []) if row in db]
     db.flush()
+    if patients := [{"patient_id": patient, "event_id": row.id} for row in recorded for patient in row.patient_ids]:
+        db.execute(insert(EventPatient), patients)
     for organisation_id in sorted({row.organisation_id for row in recorded}):
         head = lock_head(db, organisation_id)
         tree = merkle.Frontier(head.size, head.frontier)

@@ -1,6 +1,7 @@
 """The audit log: written with the act or not at all, in one order, joined where it should be."""
 
 import datetime as dt
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from core import audit, ids, merkle
@@ -145,11 +149,26 @@ def test_the_leaves_come_out_in_order_for_an_export(log: Database) -> None:
         {"detail": {"name": "line\nbreak"}},
         {"detail": {"name": "x" * 201}},
         {"detail": {"姓名": 1}},
+        {"detail": {"count": 2**53}},
+        {"detail": {"count": 1.5}},
     ],
 )
 def test_nothing_but_ids_and_codes_goes_into_an_event(database: Database, wrong: dict[str, Any]) -> None:
     with database.begin() as db, pytest.raises(ValueError, match=r"noun:verb|codes|ASCII"):
         record(db, **wrong)
+
+
+codes = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
+texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
+details = st.dictionaries(codes, st.booleans() | texts | st.integers(-(2**53) + 1, 2**53 - 1))
+
+
+@given(details, st.lists(codes), st.none() | st.uuids(), st.datetimes(timezones=st.just(dt.UTC)))
+def test_a_leaf_is_canonical_json_as_rfc_8785_has_it(detail: dict[str, Any], roles: list[str], some: UUID | None, at: dt.datetime) -> None:
+    event = Event(id=ids.new(), schema=1, organisation_id=ORGANISATION, actor_organisation_id=OTHER, at=at, action="a:b", outcome="success")
+    event.purpose, event.object_type, event.actor_roles, event.named_patients, event.detail = "treatment", "", roles, [], detail
+    event.actor_id = event.session_id = event.token_id = event.case_id = event.person_id = event.object_id = some
+    assert rfc8785.dumps(json.loads(encode(event))) == encode(event)
 
 
 # -- joining -------------------------------------------------------------------------------------------------
