@@ -60,7 +60,7 @@ def password(request: Request, db: Db, me: Me, form: Sent) -> Response:
     if not tried:
         return _page(request, db, me, tried)
     if isinstance(answer, Refused):
-        tried.code, tried.errors = "form-invalid", {"current": answer.code}
+        tried.refuse(current=answer.code)
         return _page(request, db, me, tried)
     return with_session(see("/account"), answer.cookie)
 
@@ -112,4 +112,4 @@ def _page(request: Request, db: Tx, me: Actor, tried: Attempt, secret: str = "")
         "secret": secret,
         "at": ids.now(),
     }
-    return render(request, "account.html", status=200 if tried else 422, **context)
+    return render(request, "account.html", status=tried.status, **context)

@@ -127,7 +127,7 @@ def _page(
     sought = sought or dict.fromkeys(("name", "birth_date", "number"), "")
     tried = Attempt() if tried is None else tried
     context: dict[str, Any] = {"people": people, "sought": sought, "tried": tried, "found": found, "asked": any(sought.values())}
-    return render(request, "audit/ask.html", status=200 if tried else 422, **context)
+    return render(request, "audit/ask.html", status=tried.status, **context)
 
 
 def _patient(request: Request, db: Tx, me: Actor, patient_id: UUID, found: patients.Found | None = None) -> Response:

@@ -28,6 +28,7 @@ from registry.web.translations import language_of
 from registry.web.who import Names
 
 router = APIRouter(include_in_schema=False)
+OPEN = frozenset({"draft", "referred", "answered"})
 ASKED = (
     "case:write",
     "case:refer",
@@ -107,7 +108,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     notices.read(db, me, case_id=case_id)
     context |= {
         "now": whatnow.of(known, me),
-        "clocks": [scales.of(reading, when) for reading in readings],
+        "clocks": [scales.of(reading, when) for reading in readings if case.state in OPEN or reading.running == "stopped"],
         "days": timeline.by_day(told, when),
         "pictures": gallery.by_day(shots, injured, when),
         "shots": shots,
@@ -117,7 +118,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "decided": {item.decision.opinion_id: item for item in decided},
         "seen": seen,
         "standing": standing,
-        "recorded": [(item, shown.view(item.document)) for item in recorded],
+        "recorded": [_entry(item) for item in recorded],
         "posts": messages.thread(db, me, case_id) if "message:read" in may_do else [],
         "client_key": str(ids.new()),
         "answered_in": _answered_in(asked),
@@ -142,7 +143,7 @@ def say(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response
         "client_key": str(ids.new()),
     }
     page = "case/thread.html" if request.headers.get("hx-request") else "case/discussion.html"
-    return render(request, page, status=200 if tried else 422, **context)
+    return render(request, page, status=tried.status, **context)
 
 
 @router.post("/cases/{case_id}/identity")

@@ -89,7 +89,7 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         "severed": case.kind in SEVERED,
         "guided": case.state == "draft" and draft.about is None,
     }
-    return render(request, "case/entry.html", status=200 if tried else 422, **context)
+    return render(request, "case/entry.html", status=tried.status, **context)
 
 
 def _next(case: Case, entry_type: str, then: str) -> str:

@@ -93,7 +93,7 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, visit: UUID | None
         "tried": tried,
         "client_key": str(ids.new()),
     }
-    return render(request, "case/follow_up.html", status=200 if tried else 422, **context)
+    return render(request, "case/follow_up.html", status=tried.status, **context)
 
 
 def _visit(form: FormData) -> UUID | None:

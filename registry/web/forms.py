@@ -69,12 +69,17 @@ def raw(model: type[Document], form: FormData) -> Raw:
 
 
 class Attempt:
-    """How an attempt went: ``errors`` by field, ``code`` of the refusal (None when it went well)."""
+    """How an attempt went: ``errors`` by field, ``code`` and ``status`` of the refusal (None and 200 when it went well)."""
 
     def __init__(self) -> None:
         self.code: str | None = None
         self.errors: dict[str, str] = {}
         self.params: dict[str, str | int | float] = {}
+        self.status = 200
+
+    def refuse(self, **errors: str) -> None:
+        """Note what is wrong with the fields where no verb said so."""
+        self.code, self.errors, self.status = "form-invalid", errors, 422
 
     def __bool__(self) -> bool:
         return self.code is None
@@ -95,4 +100,5 @@ def attempt(db: Tx) -> Iterator[Attempt]:
             yield tried
     except REFUSALS as refusal:
         tried.code, tried.params = refusal.code, dict(refusal.params)
+        tried.status = 422 if isinstance(refusal, Invalid) else 409
         tried.errors = dict(refusal.fields) if isinstance(refusal, Invalid) else {}

@@ -52,7 +52,7 @@ def _page(request: Request, db: Tx, me: Actor, tried: Attempt, asked: UUID | Non
         (str(row.id), f"{row.number} · {titles.of(row.summary, language).line}", row.patient_id) for row in own if row.state != "closed"
     ]
     context: dict[str, Any] = {"lying": lying, "waiting": waiting, "choices": choices, "tried": tried, "asked": asked, "chosen": chosen}
-    return render(request, "inbox.html", status=200 if tried else 409, **context)
+    return render(request, "inbox.html", status=tried.status, **context)
 
 
 def _study(db: Tx, me: Actor, study: Study) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
     proved = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", "") or "-", address=_address(request))
     if isinstance(proved, Refused):
         tried = Attempt()
-        tried.code, tried.errors = "form-invalid", {"code": proved.code}
+        tried.refuse(code=proved.code)
         return _page(request, db, me, case, draft, tried)
     with attempt(db) as tried:
         opinions.sign(db, proved.actor, case_id, addendum_to=about)
@@ -115,7 +115,7 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         "asked": mine[-1] if mine else None,
         "recorded": [(item, shown.view(item.document)) for item in entries.for_case(db, me, case.id)],
     }
-    return render(request, "case/opinion.html", status=200 if tried else 422, **context)
+    return render(request, "case/opinion.html", status=tried.status, **context)
 
 
 def _decision(request: Request, db: Tx, me: Actor, case_id: UUID, opinion: UUID | None, values: dict[str, str], tried: Attempt) -> Response:
@@ -125,7 +125,7 @@ def _decision(request: Request, db: Tx, me: Actor, case_id: UUID, opinion: UUID 
     if item is None:
         raise NotFound("opinion-not-found")
     context = {**banner(request, db, me, case), "item": item, "values": values, "tried": tried}
-    return render(request, "case/decision.html", status=200 if tried else 422, **context)
+    return render(request, "case/decision.html", status=tried.status, **context)
 
 
 def _one(db: Tx, me: Actor, case_id: UUID, opinion_id: UUID) -> Signed:

@@ -139,7 +139,7 @@ def _form(request: Request, db: Tx, me: Actor, case_id: UUID, values: dict[str, 
         "severed": case.kind in ("amputation", "devascularised"),
         "guided": case.state == "draft",
     }
-    return render(request, "case/refer.html", status=200 if tried else 422, **context)
+    return render(request, "case/refer.html", status=tried.status, **context)
 
 
 def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID, tried: Attempt) -> Response:
@@ -164,15 +164,13 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID,
         "may_acknowledge": mine and row.state in ("allocated", "escalated") and row.acknowledged_at is None,
         "may_withdraw": "referral:withdraw" in may_do and row.state in REFERRAL_OPEN | {"declined"},
     }
-    return render(request, "case/referral.html", status=200 if tried else 422, **context)
+    return render(request, "case/referral.html", status=tried.status, **context)
 
 
 def _consents(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt) -> Response:
     case = cases.reach(db, me, case_id, "consent:write")
     standing = consents.standing(db, me, case_id)
-    return render(
-        request, "case/consents.html", status=200 if tried else 422, standing=standing, tried=tried, **banner(request, db, me, case)
-    )
+    return render(request, "case/consents.html", status=tried.status, standing=standing, tried=tried, **banner(request, db, me, case))
 
 
 def _place(language: str, field: str) -> str:

@@ -109,14 +109,14 @@ def _undecided(known: Known, me: Actor) -> Now | None:
 
 def _drafted(known: Known, me: Actor) -> Now | None:
     base, case = f"/cases/{known.case.id}", known.case
-    if case.state != "draft":
+    if case.state != "draft" or "case:write" not in known.may:
         return None
     if "injury" not in known.entries:
-        return Now("now-injury", (Act("now-act-injury", f"{base}/entries/injury", main=True),), "case:write" in known.may)
+        return Now("now-injury", (Act("now-act-injury", f"{base}/entries/injury", main=True),), True)
     if case.kind in ("amputation", "devascularised") and "amputation" not in known.entries:
-        return Now("now-unit", (Act("now-act-unit", f"{base}/entries/amputation", main=True),), "case:write" in known.may)
-    acts = (Act("now-act-refer", f"{base}/refer", main=True), Act("now-act-pictures", f"{base}/pictures"))
-    return Now("now-refer", acts, "case:refer" in known.may)
+        return Now("now-unit", (Act("now-act-unit", f"{base}/entries/amputation", main=True),), True)
+    refer = (Act("now-act-refer", f"{base}/refer", main=True),) if "case:refer" in known.may else ()
+    return Now("now-refer", (*refer, Act("now-act-pictures", f"{base}/pictures")), bool(refer))
 
 
 def _waiting(known: Known, me: Actor) -> Now | None:
@@ -138,15 +138,16 @@ def _waiting(known: Known, me: Actor) -> Now | None:
 
 def _afterwards(known: Known, me: Actor) -> Now | None:
     case, base = known.case, f"/cases/{known.case.id}"
-    mine = "followup:write" in known.may
+    if "followup:write" not in known.may:
+        return None
     if case.state in ("answered", "treated"):
-        return Now("now-treat", (Act("now-act-plan", f"{base}/follow-up", main=True),), mine)
+        return Now("now-treat", (Act("now-act-plan", f"{base}/follow-up", main=True),), True)
     if case.state != "follow-up":
         return None
     for seen in known.seen:
         if seen.visit is not None and seen.standing in ("due", "overdue"):
             acts = (Act("now-act-follow-up", f"{base}/follow-up?visit={seen.visit.id}", main=True),)
-            return Now(f"now-visit-{seen.standing}", acts, mine, visit=seen.visit.code)
+            return Now(f"now-visit-{seen.standing}", acts, True, visit=seen.visit.code)
     ahead = next((seen.visit for seen in known.seen if seen.visit is not None and seen.standing == "planned"), None)
     if ahead is None:
         return Now("now-visits-done", (Act("now-act-close", f"{base}/close", main=True),) if "case:close" in known.may else ())

@@ -130,3 +130,4 @@ close-lead = A closed case can be read but not written in any more.
 close-go = Close it for good
 access-title = Who saw it
 record-more = Everything entered
+case-banner = Case and patient

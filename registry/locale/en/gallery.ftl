@@ -11,7 +11,7 @@ gallery-marks = { $count ->
     [one] 1 mark
    *[other] { $count } marks
 }
-gallery-open = Open in the viewer: { $title }
+gallery-open = Open in the viewer:
 gallery-viewer = Open the viewer
 gallery-add = Add pictures
 gallery-empty = No pictures yet

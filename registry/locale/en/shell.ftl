@@ -11,7 +11,7 @@ shell-notices = { $count ->
     [one] Notices, one new
    *[other] Notices, { $count } new
 }
-shell-menu = Menu of { $name }
+shell-menu = Menu of
 shell-account = Account
 shell-sign-out = Sign out
 shell-foot = Shanhai, case registry for limb trauma and reconstruction

@@ -127,3 +127,4 @@ close-lead = 结案后只能查看，不能再填写。
 close-go = 确认结案
 access-title = 访问记录
 record-more = 全部内容
+case-banner = 病例与患者

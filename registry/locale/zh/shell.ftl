@@ -10,7 +10,7 @@ shell-notices = { $count ->
     [0] 通知
    *[other] 通知，{ $count } 条未读
 }
-shell-menu = { $name } 的菜单
+shell-menu = 菜单：
 shell-account = 账号
 shell-sign-out = 退出登录
 shell-foot = 山海 · 肢体创伤与修复重建病例登记
