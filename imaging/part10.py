@@ -5,6 +5,7 @@ pixels. Nothing of the stored file is copied but what the attributes name and th
 group lengths and whatever else lay between the elements stay behind.
 """
 
+import re
 import struct
 from base64 import b64decode
 from binascii import Error
@@ -29,6 +30,7 @@ _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _PACKED = {"US": "<H", "SS": "<h", "UL": "<L", "SL": "<l", "FL": "<f", "FD": "<d", "SV": "<q", "UV": "<Q"}
 _KNOWN = frozenset({"AE", "AS", "AT", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UI", *_LONG, *_PACKED})
+_TAG = re.compile(r"[0-9A-F]{8}")
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0", b"\xfe\xff\xdd\xe0"
 
@@ -87,8 +89,8 @@ def data_set(header: Attributes, bulk: Bulk = lambda _: None) -> bytes:
     found = bytearray()
     for name in sorted(header):
         element = header[name]
-        vr = element.get("vr")
-        if vr not in _KNOWN:
+        vr = element.get("vr") if isinstance(element, Mapping) else None
+        if vr not in _KNOWN or not _TAG.fullmatch(name):
             continue
         value = bulk(element) if "BulkDataURI" in element else _value(vr, element, bulk)
         if value is not None:
