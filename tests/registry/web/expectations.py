@@ -24,6 +24,7 @@ class Expect:
     part: str = "surgeon"
     form: dict[str, str] = field(default_factory=dict)
     json: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def page(part: str = "surgeon", participant: int = 200) -> Expect:
@@ -167,4 +168,72 @@ LAST: dict[tuple[str, str], Expect] = {
     ("POST", "/sign-out"): open_to_all(303),
 }
 
-EXPECTATIONS = CASES | OTHERS | LAST
+MARK = {"frame": 1, "tool": "arrow", "points": [[1, 1], [5, 5]], "text": ""}
+ANY = {"Accept": "*/*"}
+SEARCHES = (
+    "/studies",
+    "/series",
+    "/instances",
+    "/studies/{study}/series",
+    "/studies/{study}/instances",
+    "/studies/{study}/series/{series}/instances",
+)
+ONE = "/studies/{study}/series/{series}/instances/{instance}"
+DOORS = (
+    *("/studies/{study}" + rest for rest in ("", "/metadata", "/thumbnail")),
+    *("/studies/{study}/series/{series}" + rest for rest in ("", "/metadata", "/thumbnail")),
+    *(ONE + rest for rest in ("", "/metadata", "/thumbnail", "/rendered", "/frames/{frames}")),
+    *(ONE + rest for rest in ("/frames/{frame}/rendered", "/frames/{frame}/thumbnail")),
+)
+BULK = f"{ONE}/bulkdata/{{start}}/{{length}}"
+SEEN = frozenset({200})
+
+# A study of the case, by two ways: the case's own DICOMweb, and all that the caller may see.
+IMAGES: dict[tuple[str, str], Expect] = {
+    **{
+        ("GET", "/dicomweb/cases/{case_id}" + path): Expect(401, 404, 404, 404, SEEN, "expert", headers=ANY) for path in (*SEARCHES, *DOORS)
+    },
+    **{("GET", "/dicomweb" + path): Expect(401, 204, 204, 204, SEEN, "expert", headers=ANY) for path in SEARCHES},
+    **{("GET", "/dicomweb" + path): Expect(401, 404, 404, 404, SEEN, "nurse", headers=ANY) for path in DOORS},
+    ("GET", f"/dicomweb/cases/{{case_id}}{BULK}"): Expect(401, 404, 404, 404, frozenset({404}), "expert", headers=ANY),
+    ("GET", f"/dicomweb{BULK}"): Expect(401, 404, 404, 404, frozenset({404}), "expert", headers=ANY),
+    ("POST", "/dicomweb/cases/{case_id}/studies"): Expect(401, 404, 404, 404, frozenset({415}), headers=ANY),
+    ("POST", "/dicomweb/cases/{case_id}/studies/{study}"): Expect(401, 404, 404, 404, frozenset({415}), headers=ANY),
+    ("POST", "/dicomweb/studies"): Expect(401, 415, 415, 415, frozenset({415}), headers=ANY),
+    ("POST", "/dicomweb/studies/{study}"): Expect(401, 415, 415, 415, frozenset({415}), headers=ANY),
+    ("GET", "/cases/{case_id}/pictures/{instance_id}/marked"): Expect(
+        303, 404, 404, 404, SEEN, "expert", headers={"Accept": "image/*,*/*;q=0.8"}
+    ),
+    ("GET", "/api/v1/cases/{case_id}/annotations"): call("expert"),
+    ("POST", "/api/v1/cases/{case_id}/annotations"): call("expert", 201, MARK | {"client_id": "{nothing}", "instance_id": "{instance_id}"}),
+    ("PUT", "/api/v1/cases/{case_id}/annotations/{annotation_id}"): Expect(
+        401,
+        404,
+        404,
+        404,
+        frozenset({404}),
+        "expert",
+        json={"tool": "arrow", "points": [[1, 1], [5, 5]], "text": ""},
+        headers={"If-Match": '"1"'},
+    ),
+    ("DELETE", "/api/v1/cases/{case_id}/annotations/{annotation_id}"): Expect(
+        401, 404, 404, 404, frozenset({404}), "expert", headers={"If-Match": '"1"'}
+    ),
+    ("OPTIONS", "/files"): open_to_all(204),
+    ("OPTIONS", "/files/{upload_id}"): open_to_all(204),
+    ("POST", "/files"): Expect(
+        401,
+        404,
+        404,
+        404,
+        frozenset({201}),
+        headers={"Tus-Resumable": "1.0.0", "Upload-Length": "9", "Upload-Metadata": "case_id {case_id_64}"},
+    ),
+    ("HEAD", "/files/{upload_id}"): call(participant=404),
+    ("PATCH", "/files/{upload_id}"): Expect(
+        401, 404, 404, 404, frozenset({404}), headers={"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    ),
+    ("DELETE", "/files/{upload_id}"): call(participant=404),
+}
+
+EXPECTATIONS = CASES | OTHERS | IMAGES | LAST
