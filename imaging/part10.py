@@ -90,7 +90,7 @@ def data_set(header: Attributes, bulk: Bulk = lambda _: None) -> bytes:
     for name in sorted(header):
         element = header[name]
         vr = element.get("vr") if isinstance(element, Mapping) else None
-        if vr not in _KNOWN or not _TAG.fullmatch(name):
+        if not isinstance(vr, str) or vr not in _KNOWN or not _TAG.fullmatch(name):
             continue
         value = bulk(element) if "BulkDataURI" in element else _value(vr, element, bulk)
         if value is not None:

@@ -15,7 +15,10 @@ def shown(**named: Any) -> dict[str, Any]:
     found = {}
     for keyword, value in named.items():
         values = value if isinstance(value, list) else [value]
-        found[tag(keyword)] = {"vr": vr(keyword), "Value": [{"Alphabetic": one} if vr(keyword) == "PN" and isinstance(one, str) else one for one in values]}
+        found[tag(keyword)] = {
+            "vr": vr(keyword),
+            "Value": [{"Alphabetic": one} if vr(keyword) == "PN" and isinstance(one, str) else one for one in values],
+        }
     return found
 
 
@@ -105,7 +108,9 @@ def test_what_is_no_query_is_invalid_and_named(pairs: list[tuple[str, str]], fie
 
 
 def test_keys_may_be_tags_and_fields_come_singly_or_in_lists() -> None:
-    query = matching.parse("study", [("00100020", "7"), ("includefield", "StudyDescription,00081030"), ("includefield", "PatientSex"), ("limit", "5")])
+    query = matching.parse(
+        "study", [("00100020", "7"), ("includefield", "StudyDescription,00081030"), ("includefield", "PatientSex"), ("limit", "5")]
+    )
     assert query.keys == {"PatientID": "7"}
     assert query.include == {"00081030", "00100040"}
     assert (query.limit, query.offset, query.everything) == (5, 0, False)
@@ -116,7 +121,9 @@ def test_uids_may_be_repeated() -> None:
     assert matching.parse("study", [("StudyInstanceUID", "1.2"), ("StudyInstanceUID", "1.3")]).uids == {"StudyInstanceUID": ["1.2", "1.3"]}
 
 
-@given(st.lists(st.tuples(st.sampled_from([*sorted(matching.KEYS["instance"]), "limit", "offset", "includefield", "x"]), st.text(max_size=20))))
+@given(
+    st.lists(st.tuples(st.sampled_from([*sorted(matching.KEYS["instance"]), "limit", "offset", "includefield", "x"]), st.text(max_size=20)))
+)
 def test_any_query_is_read_or_refused_and_matches_without_error(pairs: list[tuple[str, str]]) -> None:
     try:
         query = matching.parse("instance", pairs)
