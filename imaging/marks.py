@@ -7,11 +7,15 @@ number beside it, since colour alone says nothing to some. Millimetres only wher
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
+from typing import Self
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from imaging.annotations import Mark
@@ -20,9 +24,12 @@ from imaging.spacing import NONE, Origin, Spacing
 
 COLOURS = ("#5cc3cc", "#ffb454", "#c792ea", "#8bd17c", "#ff8fa3", "#82aaff", "#ffe066", "#f78c6c")
 """By the place of the author; from the start again after the last."""
+SPOTS = 400
+"""How many points of a mark a label looks out for."""
 _SHADOW, _GROUND = (8, 12, 16), (8, 12, 16, 200)
 _PLANES: Mapping[Origin, str] = {}
 Place = tuple[float, float]
+Box = tuple[float, float, float, float]
 
 
 def draw(
@@ -44,16 +51,17 @@ def draw(
     canvas = ImageDraw.Draw(image, "RGBA")
     width = max(2, round(max(image.size) / 500))
     letters = _font(font, max(13, round(max(image.size) / 60)))
-    taken: list[tuple[float, float, float, float]] = []
-    for mark in marks:
-        place = authors.index(mark.author_id) if mark.author_id in authors else len(authors)
-        points = [(column * scale, row * scale) for column, row in mark.points]
+    placed = [(mark, [(column * scale, row * scale) for column, row in mark.points], _place(authors, mark.author_id)) for mark in marks]
+    for mark, points, place in placed:
         _line(canvas, mark.tool, points, COLOURS[place % len(COLOURS)], width)
-    for mark in marks:
-        place = authors.index(mark.author_id) if mark.author_id in authors else len(authors)
-        points = [(column * scale, row * scale) for column, row in mark.points]
+    kept_clear = np.array([spot for mark, points, _ in placed for spot in _spots(mark.tool, points, width)]).reshape(-1, 2)
+    taken: list[Box] = []
+    for mark, points, place in placed:
         said = " ".join(word for word in (measured(mark, spacing, planes), mark.text) if word)
-        _label(image, canvas, f"{place + 1}  {said}".rstrip(), points, COLOURS[place % len(COLOURS)], letters, taken)
+        words = _Words.of(f"{place + 1}  {said}".rstrip(), canvas, letters, image.width * 0.45)
+        box = _free(words, _around(mark.tool, points, words, 3.0 * width), image.size, kept_clear, taken)
+        taken.append(box)
+        words.write(canvas, box, COLOURS[place % len(COLOURS)])
     return np.asarray(image)
 
 
@@ -99,33 +107,78 @@ def _barbs(tail: Place, head: Place, size: float) -> list[Place]:
     return [(head[0] - size * math.cos(direction + turn), head[1] - size * math.sin(direction + turn)) for turn in (0.45, -0.45)]
 
 
-def _label(
-    image: Image.Image,
-    canvas: ImageDraw.ImageDraw,
-    words: str,
-    points: Sequence[Place],
-    colour: str,
-    letters: ImageFont.FreeTypeFont,
-    taken: list[tuple[float, float, float, float]],
-) -> None:
-    """The words beside the mark, inside the picture, below any label that stands there already."""
-    text = "\n".join(_wrapped(words, letters, image.width * 0.45))
-    pad = letters.size * 0.3
-    left, top, right, bottom = canvas.multiline_textbbox((0, 0), text, font=letters, spacing=letters.size * 0.2)
-    wide, high = right - left + 2 * pad, bottom - top + 2 * pad
-    anchor = max(points, key=lambda point: point[0])
-    x = min(max(anchor[0] + letters.size * 0.6, 0), max(image.width - wide, 0))
-    y = min(max(anchor[1] - high / 2, 0), max(image.height - high, 0))
-    for _ in range(len(taken)):
-        under = [box for box in taken if x < box[2] and box[0] < x + wide and y < box[3] and box[1] < y + high]
-        if not under:
-            break
-        y = max(box[3] for box in under) + 1
-    if y + high > image.height:
-        y = max(image.height - high, 0)
-    taken.append((x, y, x + wide, y + high))
-    canvas.rounded_rectangle((x, y, x + wide, y + high), radius=pad, fill=_GROUND, outline=colour, width=1)
-    canvas.multiline_text((x + pad - left, y + pad - top), text, font=letters, fill=colour, spacing=letters.size * 0.2)
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A label, laid out: its text in lines, its size, and where its ink begins."""
+
+    text: str
+    letters: ImageFont.FreeTypeFont
+    width: float
+    height: float
+    left: float
+    top: float
+
+    @classmethod
+    def of(cls, said: str, canvas: ImageDraw.ImageDraw, letters: ImageFont.FreeTypeFont, widest: float) -> Self:
+        text, pad = "\n".join(_wrapped(said, letters, widest)), letters.size * 0.3
+        left, top, right, bottom = canvas.multiline_textbbox((0, 0), text, font=letters, spacing=letters.size * 0.2)
+        return cls(text, letters, right - left + 2 * pad, bottom - top + 2 * pad, left - pad, top - pad)
+
+    def write(self, canvas: ImageDraw.ImageDraw, box: Box, colour: str) -> None:
+        pad = self.letters.size * 0.3
+        canvas.rounded_rectangle(box, radius=pad, fill=_GROUND, outline=colour, width=1)
+        at = (box[0] - self.left, box[1] - self.top)
+        canvas.multiline_text(at, self.text, font=self.letters, fill=colour, spacing=self.letters.size * 0.2)
+
+
+def _place(authors: Sequence[UUID], author_id: UUID) -> int:
+    return authors.index(author_id) if author_id in authors else len(authors)
+
+
+def _spots(tool: str, points: Sequence[Place], width: int) -> list[Place]:
+    """What a label should not cover: the lines, what an arrow points at, what an outline surrounds."""
+    found = list(points)
+    for one, other in pairwise(points):
+        steps = max(int(math.dist(one, other) / width), 1)
+        found += [(one[0] + (other[0] - one[0]) * step / steps, one[1] + (other[1] - one[1]) * step / steps) for step in range(steps)]
+    if tool == "arrow":
+        reach = 10 * width
+        found += [(points[1][0] + reach * math.cos(turn / 4), points[1][1] + reach * math.sin(turn / 4)) for turn in range(25)]
+    elif tool == "freehand":
+        left, top, right, bottom = _bounds(points)
+        found += [(left + (right - left) * column / 6, top + (bottom - top) * row / 6) for column in range(7) for row in range(7)]
+    return found[:: len(found) // SPOTS + 1]
+
+
+def _around(tool: str, points: Sequence[Place], words: _Words, gap: float) -> list[Place]:
+    """Top-left corners to try for a label, the best first: behind an arrow's tail, beside the mark, above it, below it."""
+    left, top, right, bottom = _bounds(points[:1] if tool == "arrow" else points)
+    middle, centre = (top + bottom - words.height) / 2, (left + right - words.width) / 2
+    beside = [(right + gap, middle), (left - gap - words.width, middle)]
+    if tool == "arrow" and points[1][0] > points[0][0]:
+        beside.reverse()
+    over = [(centre, top - gap - words.height), (centre, bottom + gap)]
+    corners = [(column, row) for column in (right + gap, left - gap - words.width) for row in (top - gap - words.height, bottom + gap)]
+    far = [(centre + words.width * step, middle + words.height * 1.5 * turn) for turn in (1, -1, 2, -2, 3, -3) for step in (0, 1, -1)]
+    return [*beside, *over, *corners, *far]
+
+
+def _free(words: _Words, tried: Sequence[Place], size: tuple[int, int], kept_clear: NDArray[np.float64], taken: Sequence[Box]) -> Box:
+    """The first of the places, moved inside the picture, that covers nothing; else the one that covers least."""
+    best, least = (0.0, 0.0, words.width, words.height), math.inf
+    for left, top in tried:
+        left, top = max(min(left, size[0] - words.width - 1), 0.0), max(min(top, size[1] - words.height - 1), 0.0)
+        box = (left, top, left + words.width, top + words.height)
+        covered = int((((kept_clear >= box[:2]) & (kept_clear <= box[2:])).all(axis=1)).sum())
+        covered += 100 * sum(box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in taken)
+        if covered < least:
+            best, least = box, covered
+    return best
+
+
+def _bounds(points: Sequence[Place]) -> Box:
+    columns, rows = zip(*points, strict=True)
+    return min(columns), min(rows), max(columns), max(rows)
 
 
 def _wrapped(words: str, letters: ImageFont.FreeTypeFont, width: float) -> list[str]:

@@ -1,6 +1,9 @@
 """Marks: drawn where they are, in their author's colour, with words that can be read, at any size."""
 
+import dataclasses
 import datetime as dt
+import math
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -65,13 +68,13 @@ def test_chinese_words_are_letters_and_not_boxes() -> None:
 
 
 def test_words_grow_with_the_picture() -> None:
-    small = drawn(mark("arrow", (100, 300), (300, 300), text="断端"), size=(600, 800))
-    large = drawn(mark("arrow", (100, 300), (300, 300), text="断端"), size=(1200, 1600))
+    def letters(size: tuple[int, int]) -> int:
+        """Coloured pixels of the words alone: with them less without them."""
+        told = mark("arrow", (300, 300), (600, 300), text="断端缺损")
+        counted = [is_colour(drawn(one, size=size), marks.COLOURS[0]).sum() for one in (told, dataclasses.replace(told, text=""))]
+        return int(counted[0] - counted[1])
 
-    def letters(picture: np.ndarray[Any, Any], scale: int) -> int:
-        return int(is_colour(picture, marks.COLOURS[0])[:, 320 * scale :].sum())
-
-    assert 2.0 < letters(large, 2) / letters(small, 1) < 6.0
+    assert 2.0 < letters((1200, 1600)) / letters((600, 800)) < 6.0
 
 
 @pytest.mark.parametrize("point", [(799.0, 5.0), (799.0, 599.0), (-700.0, 1100.0)])
@@ -85,10 +88,35 @@ def test_words_stay_inside_the_picture(point: tuple[float, float]) -> None:
 def test_labels_do_not_lie_on_one_another() -> None:
     same = [mark("arrow", (100, 300), (300, 300), text="第一处" * 3), mark("arrow", (100, 300), (300, 300), text="第二处" * 3, author=CHEN)]
     picture = drawn(*same)
-    ours, theirs = is_colour(picture, marks.COLOURS[0])[:, 330:], is_colour(picture, marks.COLOURS[1])[:, 330:]
-    assert abs(centre(ours)[1] - centre(theirs)[1]) > 10
+    ours, theirs = is_colour(picture, marks.COLOURS[0]), is_colour(picture, marks.COLOURS[1])
+    ours[280:320, 95:305] = theirs[280:320, 95:305] = False
+    assert math.dist(centre(ours), centre(theirs)) > 20
     assert ours.sum() > 300
     assert theirs.sum() > 300
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        mark(
+            "freehand", (640, 240), (700, 200), (760, 260), (700, 320), (640, 240), text="撕脱区，需清创至正常内膜 debride to normal intima"
+        ),
+        mark("length", (600, 330), (730, 200), text="残留近节骨 remaining proximal phalanx"),
+        mark("angle", (760, 560), (700, 580), (640, 540), text="成角 angulated by this much"),
+        mark("arrow", (60, 60), (140, 140), text="骨折线 fracture line"),
+        mark("arrow", (790, 590), (700, 500), text="骨折线 fracture line"),
+    ],
+)
+def test_a_label_covers_neither_its_mark_nor_what_it_points_at(one: Mark) -> None:
+    picture = drawn(one)
+    for start, end in pairwise(one.points):
+        for step in range(1, 20):
+            column, row = (round(a + (b - a) * step / 20) for a, b in zip(start, end, strict=True))
+            assert is_colour(picture[row - 2 : row + 3, column - 2 : column + 3], marks.COLOURS[0]).any(), (column, row)
+    aim = one.points[1] if one.tool == "arrow" else np.mean(one.points, axis=0) if one.tool == "freehand" else None
+    if aim is not None:
+        near = picture[round(aim[1]) - 12 : round(aim[1]) + 12, round(aim[0]) - 12 : round(aim[0]) + 12]
+        assert (near == 90).all(axis=-1).mean() > 0.6
 
 
 DETECTOR, CALIBRATED = Spacing(0.1, 0.2, "detector"), Spacing(0.1, 0.1, "calibrated")
@@ -121,3 +149,8 @@ def test_a_colour_picture_keeps_its_colours() -> None:
     picture = np.zeros((60, 80, 3), np.uint8)
     picture[..., 1] = 77
     assert marks.draw(picture, [], columns=80, authors=[])[5, 5].tolist() == [0, 77, 0]
+
+
+def test_a_label_looks_out_for_a_bounded_number_of_points() -> None:
+    ring = [(400 + 200 * math.cos(at), 300 + 200 * math.sin(at)) for at in np.linspace(0, 2 * math.pi, 5_000)]
+    assert marks.SPOTS / 2 < len(marks._spots("freehand", ring, 2)) <= marks.SPOTS
