@@ -42,7 +42,7 @@ export function angle(a: Point, corner: Point, b: Point, size: PixelSize = SQUAR
 }
 
 /** Distance from `p` to the segment a–b. */
-export function segmentDistance(p: Point, a: Point, b: Point): number {
+function segmentDistance(p: Point, a: Point, b: Point): number {
   const dx = b[0] - a[0];
   const dy = b[1] - a[1];
   const square = dx * dx + dy * dy;

@@ -19,7 +19,7 @@ export class Failure extends Error {
 
 const PATIENCE_MS = 45_000;
 
-export function troubleOf(status: number): Trouble {
+function troubleOf(status: number): Trouble {
   switch (status) {
     case 401:
       return 'signed-out';

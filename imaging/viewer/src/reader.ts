@@ -17,9 +17,7 @@ import { headersOf, type Window } from './stage/header';
 import type { Stage, View } from './stage/stage';
 import { decimal, t } from './words';
 
-
-
-export type Phase = 'loading' | 'ready' | 'failed';
+type Phase = 'loading' | 'ready' | 'failed';
 
 /** A picture that did not come for a passing reason is asked for again by itself. */
 const AGAIN_MS = 8_000;

@@ -10,7 +10,7 @@ import { fetchFrame, type Progress } from './frames';
 import { headerOf, headersOf, type Header } from './header';
 
 /** The frame arrived but cannot be drawn as it is. */
-export class Undecodable extends Error {
+class Undecodable extends Error {
   constructor(readonly reason: string) {
     super(reason);
     this.name = 'Undecodable';

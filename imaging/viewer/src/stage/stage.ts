@@ -3,26 +3,15 @@
  * view (where a pixel is on the screen, window, turn, flip) is read from the viewport, never kept beside it.
  */
 
-import {
-  cache,
-  Enums,
-  getConfiguration,
-  init,
-  RenderingEngine,
-  utilities,
-  getRenderingEngine,
-  setUseCPURendering,
-  getShouldUseCPURendering,
-  type StackViewport,
-  type Types,
-} from '@cornerstonejs/core';
+import { Enums, getShouldUseCPURendering, RenderingEngine, utilities, type StackViewport, type Types } from '@cornerstonejs/core';
 import { affineFrom, apply, invert, magnification, type Affine, type Point } from '../geometry';
 import type { Frame, Picture } from '../manifest';
 import { flipped, isTurned, quarter, turned, UPRIGHT, type Turn } from '../turn';
+import { roomFor, startCornerstone } from './cornerstone';
 import type { Progress } from './frames';
 import type { Window } from './header';
 import { sidesOf, type Sides } from './sides';
-import { headerFor, imageIdOf, isLoaded, loadImage, prepare, registerSource, stopFetching, toWorld } from './source';
+import { headerFor, imageIdOf, isLoaded, loadImage, prepare, stopFetching, toWorld } from './source';
 
 export interface View extends Turn {
   readonly toScreen: Affine;
@@ -69,7 +58,7 @@ export class Stage {
     longestSide: number,
   ) {
     startCornerstone(longestSide);
-    this.engine = (getRenderingEngine(ENGINE) as RenderingEngine | undefined) ?? new RenderingEngine(ENGINE);
+    this.engine = new RenderingEngine(ENGINE);
     this.engine.enableElement({
       viewportId: VIEWPORT,
       type: Enums.ViewportType.STACK,
@@ -86,14 +75,6 @@ export class Stage {
 
   get software(): boolean {
     return getShouldUseCPURendering();
-  }
-
-  get frames(): readonly Frame[] {
-    return this.ordered;
-  }
-
-  get index(): number {
-    return this.shown;
   }
 
   /** The frame whose pixels are on the screen; null while there are none. */
@@ -126,6 +107,7 @@ export class Stage {
       this.shown = index;
       this.restore(picture);
     }
+    if (!still()) return;
     this.shown = index;
     this.viewport.render();
   }
@@ -152,7 +134,7 @@ export class Stage {
       return missing.sort((a, b) => Math.abs(a - this.shown) - Math.abs(b - this.shown))[0];
     };
     const fetchSome = async () => {
-      for (let i = next(); i !== undefined && this.picture === picture && roomFor(picture); i = next()) {
+      for (let i = next(); i !== undefined && this.picture === picture && roomFor(picture, AT_ONCE); i = next()) {
         tried.add(i);
         // one that cannot be had now says so when it is looked at
         await loadImage(this.ids[i]!).catch(() => undefined);
@@ -359,33 +341,4 @@ export class Stage {
     if (look) this.lookAgain(look);
     this.viewport.render();
   }
-}
-
-/** The cache drops what was not looked at for longest; a stack must not push itself out. */
-function roomFor({ frames }: Picture): boolean {
-  const { rows, columns } = frames[0]!;
-  return cache.getCacheSize() + AT_ONCE * rows * columns * 4 < cache.getMaxCacheSize();
-}
-
-let started = false;
-
-/** Without WebGL Cornerstone3D draws on a plain canvas by itself; so it must when a picture exceeds the textures. */
-function startCornerstone(longestSide: number): void {
-  if (started) return;
-  started = true;
-  const settings = getConfiguration();
-  init({ ...settings, rendering: { ...settings.rendering, webGlContextCount: 1 } });
-  if (longestSide > largestTexture()) setUseCPURendering(true);
-  const memory = (navigator as { deviceMemory?: number }).deviceMemory ?? 4;
-  cache.setMaxCacheSize(memory < 4 ? 256 * 2 ** 20 : 768 * 2 ** 20);
-  registerSource(getShouldUseCPURendering());
-}
-
-
-function largestTexture(): number {
-  const gl = document.createElement('canvas').getContext('webgl2');
-  if (!gl) return 0;
-  const size = Number(gl.getParameter(gl.MAX_TEXTURE_SIZE));
-  gl.getExtension('WEBGL_lose_context')?.loseContext();
-  return size;
 }
