@@ -253,6 +253,8 @@ def reach(db: Tx, actor: Actor, case_id: UUID, action: str) -> Case:
 
 def hold(db: Tx, case: Case) -> None:
     """Wait for whoever else is writing to the case, then go on from how it stands; for acts that change its state."""
+    # refreshing drops what has not been flushed
+    db.flush()
     db.refresh(case, with_for_update=True)
 
 

@@ -121,10 +121,11 @@ def test_rules_raise_the_urgency_and_never_lower_it(world: World) -> None:
             assert cases.raise_urgency(db, surgeon, case, asked, "test") is changed
             assert case.urgency == gets
         db.flush()
-        cases.set_urgency(db, surgeon, case.id, urgency="routine", version=case.version)
+        read = case.version
+        cases.set_urgency(db, surgeon, case.id, urgency="routine", version=read)
         assert case.urgency == "routine"
         with pytest.raises(PreconditionFailed):
-            cases.set_urgency(db, surgeon, case.id, urgency="urgent", version=case.version + 1)
+            cases.set_urgency(db, surgeon, case.id, urgency="urgent", version=read)
         severed = world.case(db)
         with pytest.raises(Conflict, match="case-urgency-too-low"):
             cases.set_urgency(db, surgeon, severed.id, urgency="urgent", version=severed.version)
