@@ -14,11 +14,11 @@ from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from core.errors import Conflict, PreconditionFailed, ShanhaiError, Unavailable
+from core.errors import Conflict, Invalid, PreconditionFailed, ShanhaiError, Unavailable
 from core.keyring import Keyring
 from core.storage import Store
 from core.tables import Base
@@ -73,7 +73,8 @@ class Database:
         """One transaction: committed when the block ends well, rolled back when it raises.
 
         Raises Conflict ``written-meanwhile`` and PreconditionFailed ``changed-meanwhile`` when another
-        transaction was first.
+        transaction was first, Invalid ``value-invalid`` for what PostgreSQL cannot hold (a NUL in a text, a number
+        out of range) and no rule refused before.
         """
         if self._writer is None or readonly:
             with self._transaction(readonly=readonly) as db:
@@ -95,6 +96,8 @@ class Database:
                 db.commit()
             except StaleDataError:
                 raise PreconditionFailed("changed-meanwhile") from None
+            except DataError:
+                raise Invalid("value-invalid") from None
             except DBAPIError as error:
                 raise _meanwhile(error) or error from None
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from core import db as module
 from core import ids
 from core.db import Database, FairLock
-from core.errors import Conflict, Unavailable
+from core.errors import Conflict, Invalid, Unavailable
 from core.jobs import JobRow
 from core.ledger import Head
 
@@ -97,6 +97,15 @@ def test_a_time_without_a_zone_is_refused_and_any_zone_comes_back_as_utc(databas
         assert db.scalar(select(func.count()).select_from(JobRow).where(JobRow.run_at < at)) == 0
     with pytest.raises(StatementError, match="without a zone"), database.begin() as db:
         db.execute(insert(JobRow).values(**values, run_at=at.replace(tzinfo=None)))
+
+
+def test_a_text_that_postgresql_cannot_hold_is_refused_as_what_was_sent(database: Database) -> None:
+    if database.engine.dialect.name == "sqlite":
+        with database.begin() as db:
+            assert db.scalar(text("SELECT :told"), {"told": "a\0b"}) == "a\0b"
+        return
+    with pytest.raises(Invalid, match="value-invalid"), database.begin() as db:
+        db.execute(text("SELECT :told"), {"told": "a\0b"})
 
 
 def test_a_sqlite_that_loses_rows_is_refused(monkeypatch: pytest.MonkeyPatch, database: Database) -> None:

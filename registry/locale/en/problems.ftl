@@ -143,6 +143,7 @@ error-upload-sha256-invalid = The checksum is malformed.
 error-upload-too-large = The file is over the limit of { $limit } bytes.
 error-upload-too-many-parts = Too many pieces. Send larger ones.
 error-upload-type = The content type must be application/offset+octet-stream.
+error-value-invalid = Something that was sent cannot be kept: it is out of range, or holds characters that no text has.
 error-verifier-key = The verifier key is malformed.
 error-viewport = The viewport is malformed.
 error-wrong-study = The file belongs to another study.

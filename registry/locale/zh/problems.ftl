@@ -143,6 +143,7 @@ error-upload-sha256-invalid = 校验值写法有误。
 error-upload-too-large = 文件超过上限 { $limit } 字节。
 error-upload-too-many-parts = 分段过多，请用更大的分段上传。
 error-upload-type = 内容类型须为 application/offset+octet-stream。
+error-value-invalid = 提交的内容无法保存：数值超出范围，或含有非文字字符。
 error-verifier-key = 验证公钥写法有误。
 error-viewport = 视窗尺寸写法有误。
 error-wrong-study = 文件属于另一检查。
