@@ -130,16 +130,14 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=200)
     parser.add_argument("--gigabytes", type=float, default=2)
     arguments = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen(
             [sys.executable, "-m", "registry.cli", "demo", "--port", str(port), "--data-dir", folder], cwd=ROOT, stdout=subprocess.DEVNULL
         )
         try:
             client = httpx.Client(base_url=f"http://localhost:{port}", timeout=600)
-            _wait(client)
+            wait_until_ready(client)
             accounts = json.loads((Path(folder) / "demo-accounts.json").read_text())
             surgeon = next(a for a in accounts if a["role"] == "surgeon")
             client.headers["Authorization"] = f"Bearer {surgeon['token']}"
@@ -156,7 +154,15 @@ def main() -> None:
     raise SystemExit(failed)
 
 
-def _wait(client: httpx.Client) -> None:
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(client: httpx.Client) -> None:
+    """Return when the server answers that it is ready, its sample world made."""
     for _ in range(600):
         with contextlib.suppress(httpx.TransportError):
             if client.get("/readyz").status_code == 200:
