@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from traceback import format_tb
 from uuid import UUID
 
@@ -152,8 +153,8 @@ class Worker:
     """Runs jobs until stopped, in threads of the server or as a process of its own.
 
     A job enqueued by this process is taken up at once, one of another process within ``poll`` seconds.
-    ``periodic`` names what else to run, each with the seconds between two runs; no job, however long,
-    keeps it waiting.
+    ``periodic`` names what else to run, each with the seconds between two runs and in a thread of its own;
+    nothing, however long, keeps it waiting.
     """
 
     def __init__(
@@ -165,9 +166,9 @@ class Worker:
         threads: int = 1,
         poll: float = POLL_SECONDS,
     ) -> None:
-        self._database, self._handlers, self._periodic, self._poll = database, handlers, list(periodic), poll
+        self._database, self._handlers, self._poll = database, handlers, poll
         self._stopping = threading.Event()
-        loops = [self._work] * threads + [self._tick] * bool(periodic)
+        loops = [self._work] * threads + [partial(self._tick, seconds, task) for seconds, task in periodic]
         self._threads = [threading.Thread(target=loop, name=f"shanhai-worker-{n}", daemon=True) for n, loop in enumerate(loops)]
 
     def start(self) -> None:
@@ -203,19 +204,16 @@ class Worker:
             if not busy and not self._stopping.is_set():
                 _bell.wait(rung, self._poll)
 
-    def _tick(self) -> None:
-        """The loop over the periodic tasks; one that fails stops no other."""
-        due = [0.0 for _ in self._periodic]
+    def _tick(self, seconds: float, task: Periodic) -> None:
+        """The loop of one periodic task, at once and then again and again; a run that fails stops no later one."""
         while not self._stopping.is_set():
-            for index, (seconds, task) in enumerate(self._periodic):
-                if time.monotonic() >= due[index]:
-                    due[index] = time.monotonic() + seconds
-                    try:
-                        task(self._database)
-                    except Exception as error:  # noqa: BLE001  one task must not stop the others
-                        name = getattr(task, "__name__", "task")
-                        log.error("periodic %s failed: %s\n%s", name, _failure(error), "".join(format_tb(error.__traceback__)))
-            self._stopping.wait(max(min(due) - time.monotonic(), 0.0))
+            due = time.monotonic() + seconds
+            try:
+                task(self._database)
+            except Exception as error:  # noqa: BLE001  whatever it was, the next run may succeed
+                name = getattr(task, "__name__", "task")
+                log.error("periodic %s failed: %s\n%s", name, _failure(error), "".join(format_tb(error.__traceback__)))
+            self._stopping.wait(max(due - time.monotonic(), 0.0))
 
 
 def backlog(db: Session) -> dict[str, int]:

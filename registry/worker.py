@@ -10,12 +10,13 @@ from auth import signin, throttle
 from core import checkpoints
 from core.db import Database
 from core.jobs import Handler, Worker
-from imaging import intake, previews, uploads
+from imaging import intake, orphans, previews, uploads
 from imaging.sandbox import Pool
 from registry import board, consents, matching, patients, referrals
 
 CHECKPOINT_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
+DAY_SECONDS = 86_400.0
 
 
 def handlers(pool: Pool) -> dict[str, Handler]:
@@ -37,7 +38,8 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
     def push(_: Database) -> object:
         return checkpoints.push_grown(database, checkpoint_dir)
 
-    return Worker(database, handlers(pool), periodic=[(CHECKPOINT_SECONDS, push), (SWEEP_SECONDS, sweep)])
+    periodic = [(CHECKPOINT_SECONDS, push), (SWEEP_SECONDS, sweep), (DAY_SECONDS, orphans.sweep)]
+    return Worker(database, handlers(pool), periodic=periodic)
 
 
 def sweep(database: Database) -> None:

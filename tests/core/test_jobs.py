@@ -335,11 +335,21 @@ def test_a_worker_does_its_periodic_tasks_and_one_that_fails_stops_nothing(datab
 
     worker = Worker(database, {}, periodic=[(0.1, failing), (0.1, task), (3600.0, task)], poll=0.05)
     worker.start()
-    until(lambda: len(runs) >= 4)
+    until(lambda: len(runs) >= 4 and len(failures) >= 3)
     worker.stop()
-    assert len(failures) >= 3
     assert runs[-1] - runs[1] >= 0.15
     assert "periodic failing failed: store-unavailable" in caplog.text
+
+
+def test_a_long_periodic_task_keeps_no_other_waiting(database: Database) -> None:
+    """Sweeping the whole store may take an hour."""
+    blocking, ticks = threading.Event(), list[float]()
+    worker = Worker(database, {}, periodic=[(3600.0, lambda database: blocking.wait(20)), (0.05, lambda database: ticks.append(0))])
+    worker.start()
+    until(lambda: len(ticks) >= 3)
+    assert not blocking.is_set()
+    blocking.set()
+    worker.stop()
 
 
 def test_a_long_job_keeps_no_periodic_task_and_no_second_thread_waiting(database: Database) -> None:
