@@ -125,7 +125,7 @@ def test_cell(role: str, relation: str, action: str) -> None:
         {"expires_at": NOW - dt.timedelta(seconds=1)},
         {"revoked_at": NOW - dt.timedelta(seconds=1)},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_a_grant_that_is_off_in_one_thing_gives_nothing(change: dict[str, Any]) -> None:
     grant = Held("expert")
