@@ -60,7 +60,7 @@ def of(db: Tx, me: Actor, case: Case, when: Clock, marks: dict[UUID, int]) -> li
 
 
 def by_day(shots: Sequence[Shot], injured_at: dt.datetime | None, when: Clock) -> list[Day]:
-    """The pictures by day since the injury (or by date while that is not known), the newest day first."""
+    """The pictures by day since the injury (or by date while that is not known), the newest day first; within a day what was drawn on leads."""
     grouped: dict[str, list[Shot]] = {}
     for shot in shots:
         if injured_at is None:
@@ -68,7 +68,7 @@ def by_day(shots: Sequence[Shot], injured_at: dt.datetime | None, when: Clock) -
         else:
             title = translate(when.language, "gallery-day", day=max(0, (when.local(shot.at).date() - when.local(injured_at).date()).days))
         grouped.setdefault(title, []).append(shot)
-    return [Day(title, tuple(found)) for title, found in reversed(grouped.items())]
+    return [Day(title, tuple(sorted(found, key=lambda shot: shot.marks == 0))) for title, found in reversed(grouped.items())]
 
 
 def _grouped(db: Tx, study: Study) -> list[tuple[Series, list[Instance]]]:

@@ -240,6 +240,8 @@ def shot(request: pytest.FixtureRequest) -> Callable[..., Path]:
         folder = SCREENSHOTS / (request.getfixturevalue("server").engine if "server" in request.fixturenames else "")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.png"
+        # what sticks to the top would lie across the middle
+        page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=path, full_page=full_page)
         return path
 

@@ -83,7 +83,13 @@ question-steps = Steps
 opinion-title = Opinion
 opinion-empty = No opinion yet.
 opinion-signed = Signed by { $name } { $title }, { $hospital }
-opinion-rests-on = rests on { $images } pictures and { $marks } marks as they stood
+opinion-rests-on = rests on { $images ->
+    [one] 1 picture
+   *[other] { $images } pictures
+} and { $marks ->
+    [one] 1 mark
+   *[other] { $marks } marks
+} as they stood
 opinion-check = Check the signature
 opinion-add = Write an addendum
 opinion-addendum = Addendum
