@@ -14,7 +14,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid
 from registry.web.edge import Db, Me
-from registry.web.forms import Attempt, Sent, attempt, text
+from registry.web.forms import Attempt, Sent, attempt, number, text
 from registry.web.pages import in_language, render, see
 from registry.web.sign_in import with_session
 from registry.web.translations import language_of
@@ -69,11 +69,11 @@ def password(request: Request, db: Db, me: Me, form: Sent) -> Response:
 def token(request: Request, db: Db, me: Me, form: Sent) -> Response:
     """Make a token for a program; its secret is shown this once. Asks for the second factor first."""
     with attempt(db) as tried:
-        days = text(form, "days", 4)
-        if not days.isdigit():
+        days = number(form, "days")
+        if days is None:
             raise Invalid("form-invalid", fields={"days": "field-not-a-number"})
         scopes = [value for value in form.getlist("scopes") if isinstance(value, str)]
-        until = ids.now() + dt.timedelta(days=min(int(days), 365))
+        until = ids.now() + dt.timedelta(days=min(days, 365))
         _, secret = tokens.create(db, me, name=text(form, "name", 100), scopes=scopes, expires_at=until)
     return _page(request, db, me, tried, secret=secret if tried else "")
 

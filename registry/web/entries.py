@@ -21,7 +21,7 @@ from registry.drafts import Draft
 from registry.forms import shown
 from registry.web import titles
 from registry.web.edge import Db, Me
-from registry.web.forms import Attempt, Sent, attempt, raw, text
+from registry.web.forms import Attempt, Sent, attempt, number, raw, text
 from registry.web.pages import render, see
 from registry.web.problems import wants_problem
 from registry.web.translations import language_of
@@ -40,7 +40,6 @@ def ask(request: Request, db: Db, me: Me, case_id: UUID, entry_type: str, replac
 @router.post("/cases/{case_id}/entries/{entry_type}/draft")
 def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, entry_type: str) -> Response:
     """Keep what was typed so far."""
-    version = text(form, "version")
     draft = entries.save(
         db,
         me,
@@ -48,7 +47,7 @@ def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, entry_type
         _asked(entry_type),
         _raw(entry_type, form),
         replaces=_replaces(form),
-        version=int(version) if version.isdigit() else None,
+        version=number(form, "version"),
     )
     if wants_problem(request):
         return JSONResponse({"fields": {"version": str(draft.version)}})

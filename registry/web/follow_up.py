@@ -20,7 +20,7 @@ from registry.forms.followup import FollowUp
 from registry.web import gallery
 from registry.web.case import banner
 from registry.web.edge import Db, Me
-from registry.web.forms import Attempt, Sent, attempt, day, raw, text
+from registry.web.forms import Attempt, Sent, attempt, day, number, raw, text
 from registry.web.moments import Clock
 from registry.web.pages import render, see
 from registry.web.problems import wants_problem
@@ -50,8 +50,7 @@ def plan(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
 @router.post("/cases/{case_id}/follow-up/draft")
 def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
     """Keep what was typed so far."""
-    version = text(form, "version")
-    draft = entries.save(db, me, case_id, followups.TYPE, raw(FollowUp, form), version=int(version) if version.isdigit() else None)
+    draft = entries.save(db, me, case_id, followups.TYPE, raw(FollowUp, form), version=number(form, "version"))
     if wants_problem(request):
         return JSONResponse({"fields": {"version": str(draft.version)}})
     return see(f"/cases/{case_id}")

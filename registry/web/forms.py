@@ -36,6 +36,12 @@ def text(form: FormData, name: str, limit: int = 8000) -> str:
     return value.strip()[:limit] if isinstance(value, str) else ""
 
 
+def number(form: FormData, name: str) -> int | None:
+    """A field of up to nine digits; None for anything else."""
+    told = text(form, name, 10)
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else None
+
+
 def day(form: FormData, name: str) -> dt.date | None:
     """A ``date`` field. Raises Invalid."""
     told = text(form, name, 20)

@@ -27,7 +27,7 @@ from registry.opinions import Signed
 from registry.web import gallery, scales
 from registry.web.case import banner
 from registry.web.edge import Db, Me
-from registry.web.forms import Attempt, Sent, attempt, raw, text
+from registry.web.forms import Attempt, Sent, attempt, number, raw, text
 from registry.web.moments import Clock
 from registry.web.pages import render, see
 from registry.web.problems import wants_problem
@@ -47,9 +47,8 @@ def ask(request: Request, db: Db, me: Me, case_id: UUID, addendum: UUID | None =
 @router.post("/cases/{case_id}/opinion/draft")
 def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
     """Keep what was written so far."""
-    version = text(form, "version")
     about = _about(form)
-    draft = opinions.save(db, me, case_id, _raw(form, about), addendum_to=about, version=int(version) if version.isdigit() else None)
+    draft = opinions.save(db, me, case_id, _raw(form, about), addendum_to=about, version=number(form, "version"))
     if wants_problem(request):
         return JSONResponse({"fields": {"version": str(draft.version)}})
     return see(f"/cases/{case_id}")
