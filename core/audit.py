@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, contains_eager
 
 from core import ids, ledger, merkle
@@ -25,7 +25,7 @@ from core.ledger import Event, EventPatient, Leaf
 from core.verification import Finding, Report, leaves, verify
 
 __all__ = [
-    "Event", "Finding", "KeptLog", "Push", "Report", "checkpoint", "events", "events_abroad", "kept", "leaves", "prove", "push", "push_grown",
+    "Event", "Finding", "KeptLog", "Push", "Report", "checkpoint", "events", "events_of", "kept", "leaves", "prove", "push", "push_grown",
     "record", "verifier_key", "verify", "view",
 ]  # fmt: skip
 
@@ -126,39 +126,42 @@ def events(
     actions: Collection[str] = (),
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
-    before: int | None = None,
+    before: UUID | None = None,
     limit: int = 100,
 ) -> list[Event]:
     """Committed events of an organisation's log, newest first; each knows its ``leaf_index``.
 
     ``actor_id`` asks what a person did and saw, ``patient_id`` and ``case_id`` who saw it. Times are
-    ``since`` ≤ t < ``until``. For the next page give the last ``leaf_index`` as ``before``.
+    ``since`` ≤ t < ``until``. For the next page give the last event's id as ``before``.
     """
     query = select(Event).join(Event.leaf).options(contains_eager(Event.leaf)).where(Leaf.organisation_id == organisation_id)
     query = _filtered(query, case_id, patient_id, actor_id, actions, since, until)
     if person_id:
         query = query.where(Event.person_id == person_id)
     if before is not None:
-        query = query.where(Leaf.leaf_index < before)
+        last = select(Leaf.leaf_index).where(Leaf.organisation_id == organisation_id, Leaf.event_id == before)
+        query = query.where(Leaf.leaf_index < last.scalar_subquery())
     return list(db.scalars(query.order_by(Leaf.leaf_index.desc()).limit(limit)))
 
 
-def events_abroad(
+def events_of(
     db: Session,
     organisation_id: UUID,
+    actor_id: UUID,
     *,
-    case_id: UUID | None = None,
-    actor_id: UUID | None = None,
-    actions: Collection[str] = (),
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
+    before: UUID | None = None,
     limit: int = 100,
 ) -> list[Event]:
-    """What an organisation's own people did in the logs of others, newest first."""
+    """What a person did in an organisation's log, and on its behalf in the logs of others, newest first; ``before`` as in ``events``."""
     query = select(Event).join(Event.leaf).options(contains_eager(Event.leaf))
-    query = query.where(Event.actor_organisation_id == organisation_id, Event.organisation_id != organisation_id)
-    query = _filtered(query, case_id, None, actor_id, actions, since, until)
-    return list(db.scalars(query.order_by(Event.id.desc()).limit(limit)))
+    query = query.where(or_(Event.organisation_id == organisation_id, Event.actor_organisation_id == organisation_id))
+    query = _filtered(query, None, None, actor_id, (), since, until)
+    if before is not None:
+        last = select(Event.at).where(Event.id == before).scalar_subquery()
+        query = query.where(or_(Event.at < last, and_(Event.at == last, Event.id < before)))
+    return list(db.scalars(query.order_by(Event.at.desc(), Event.id.desc()).limit(limit)))
 
 
 def prove(db: Tx, event_id: UUID) -> tuple[bytes, str]:

@@ -63,9 +63,9 @@ def who_saw_patient(
     *,
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
-    before: int | None = None,
+    before: UUID | None = None,
 ) -> list[Access]:
-    """Every recorded access to a patient of one's own hospital, newest first, 200 at a time (``before``: the last leaf_index).
+    """Every recorded access to a patient of one's own hospital, newest first, 200 at a time (``before``: the last one's event_id).
 
     Raises NotFound for a patient of another hospital.
     """
@@ -85,7 +85,7 @@ def who_saw_case(
     *,
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
-    before: int | None = None,
+    before: UUID | None = None,
 ) -> list[Access]:
     """Every recorded access to a case of one's own hospital, newest first: for auditors, and for who may refer it."""
     case = db.get(Case, case_id)
@@ -105,7 +105,7 @@ def what_did_person(
     *,
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
-    before: int | None = None,
+    before: UUID | None = None,
 ) -> list[Access]:
     """What a person did: somebody of one's own hospital anywhere, a visitor in one's own hospital. Newest first.
 
@@ -113,13 +113,11 @@ def what_did_person(
     """
     policy.require_in_organisation(actor, "audit:read")
     own = actor.organisation_id
-    found = audit.events(db, own, actor_id=person_id, since=since, until=until, before=before, limit=LIMIT)
-    if before is None:
-        found += audit.events_abroad(db, own, actor_id=person_id, since=since, until=until, limit=LIMIT)
+    found = audit.events_of(db, own, person_id, since=since, until=until, before=before, limit=LIMIT)
     if not found and not people.roles_in(db, person_id, own):
         raise NotFound("person-not-found")
     _asked(db, actor, "person", person_id, len(found), person_id=person_id)
-    return _told(db, actor, sorted(found, key=lambda event: (event.at, event.id), reverse=True))
+    return _told(db, actor, found)
 
 
 def visitors(db: Tx, actor: Actor) -> list[people.Byline]:

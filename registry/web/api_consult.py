@@ -1,9 +1,8 @@
 """The JSON API of a consultation: questions, opinions, decisions, follow-ups, consents, and the audit log."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 
 from auth import policy
 from core import audit, checkpoints, verification
@@ -140,7 +139,7 @@ def events(
     case_id: UUID | None = None,
     patient_id: UUID | None = None,
     person_id: UUID | None = None,
-    before: Annotated[int | None, Query(ge=0)] = None,
+    before: UUID | None = None,
 ) -> list[m.EventOut]:
     """Who saw this case or this patient, or what this person did: exactly one of the three; newest first."""
     if sum(one is not None for one in (case_id, patient_id, person_id)) != 1:

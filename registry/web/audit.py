@@ -63,11 +63,12 @@ def ask(request: Request, db: Db, me: Me) -> Response:
 @router.post("/audit/patient")
 def find(request: Request, db: Db, me: Me, form: Sent) -> Response:
     """Find a patient by exact name and birth date, or by a number, and who saw them. Nothing of it stands in an address."""
-    sought = {name: text(form, name, 100) for name in ("name", "birth_date", "number", "patient")}
+    sought = {name: text(form, name, 100) for name in ("name", "birth_date", "number", "patient", "before")}
     found: list[patients.Found] = []
     with attempt(db) as tried:
         if sought["patient"]:
-            return _patient(request, db, me, _id(sought["patient"]))
+            before = _id(sought["before"]) if sought["before"] else None
+            return _patient(request, db, me, _id(sought["patient"]), before=before)
         found = patients.find(db, me, name=sought["name"], birth_date=day(form, "birth_date"), number=sought["number"])
     if len(found) == 1:
         return _patient(request, db, me, found[0].patient_id, found[0])
@@ -75,23 +76,23 @@ def find(request: Request, db: Db, me: Me, form: Sent) -> Response:
 
 
 @router.get("/audit/person/{person_id}")
-def person(request: Request, db: Db, me: Me, person_id: UUID, before: int | None = None) -> Response:
+def person(request: Request, db: Db, me: Me, person_id: UUID, before: UUID | None = None) -> Response:
     """What a person saw and did."""
     told = access.what_did_person(db, me, person_id, before=before)
     language = language_of(request)
     byline = next((one for one in access.visitors(db, me) if one.id == person_id), None)
     name = in_language(language, byline) if byline else translate(language, "who-unknown")
     heading = translate(language, "audit-of-person", name=name)
-    return _answer(request, me, told, heading, more=f"/audit/person/{person_id}")
+    return _answer(request, me, told, heading, before, more=f"/audit/person/{person_id}")
 
 
 @router.get("/cases/{case_id}/access")
-def case(request: Request, db: Db, me: Me, case_id: UUID, before: int | None = None) -> Response:
+def case(request: Request, db: Db, me: Me, case_id: UUID, before: UUID | None = None) -> Response:
     """Who saw this case: for those who may refer it, and for auditors."""
     told = access.who_saw_case(db, me, case_id, before=before)
     if not policy.allowed(db, me, "case:read", organisation_id=me.organisation_id, case_id=case_id):
-        return _answer(request, me, told, translate(language_of(request), "access-title"), more=f"/cases/{case_id}/access")
-    context = _shown(request, me, told) | banner(request, db, me, cases.reach(db, me, case_id, "case:read"))
+        return _answer(request, me, told, translate(language_of(request), "access-title"), before, more=f"/cases/{case_id}/access")
+    context = _shown(request, me, told, before) | banner(request, db, me, cases.reach(db, me, case_id, "case:read"))
     return render(request, "case/access.html", more=_more(told, f"/cases/{case_id}/access"), **context)
 
 
@@ -130,31 +131,43 @@ def _page(
     return render(request, "audit/ask.html", status=tried.status, **context)
 
 
-def _patient(request: Request, db: Tx, me: Actor, patient_id: UUID, found: patients.Found | None = None) -> Response:
-    told = access.who_saw_patient(db, me, patient_id)
+def _patient(
+    request: Request, db: Tx, me: Actor, patient_id: UUID, found: patients.Found | None = None, *, before: UUID | None = None
+) -> Response:
+    told = access.who_saw_patient(db, me, patient_id, before=before)
     who = found.identity if found else patients.identity(db, me, patient_id, purpose="audit")
     heading = translate(language_of(request), "audit-of-patient", name=who.name)
-    return _answer(request, me, told, heading)
+    return _answer(request, me, told, heading, before, patient=patient_id)
 
 
-def _answer(request: Request, me: Actor, told: list[Access], heading: str, more: str = "") -> Response:
-    return render(request, "audit/answer.html", heading=heading, more=_more(told, more), **_shown(request, me, told))
+def _answer(
+    request: Request, me: Actor, told: list[Access], heading: str, before: UUID | None, *, more: str = "", patient: UUID | None = None
+) -> Response:
+    """The page of an answer. What leads to older acts is a link, or for a patient a form: no patient stands in an address."""
+    context = _shown(request, me, told, before)
+    return render(request, "audit/answer.html", heading=heading, more=_more(told, more), patient=patient, **context)
+
+
+def _older(told: list[Access]) -> UUID | None:
+    """The act after which the next page begins, while there may be one."""
+    return told[-1].event_id if len(told) >= access.LIMIT else None
 
 
 def _more(told: list[Access], path: str) -> str:
-    """The address of the next page, while there is one."""
-    last = told[-1].leaf_index if len(told) >= access.LIMIT else None
-    return f"{path}?before={last}" if path and last is not None else ""
+    """The address of the next page, while there may be one."""
+    last = _older(told)
+    return f"{path}?before={last}" if path and last else ""
 
 
-def _shown(request: Request, me: Actor, told: list[Access]) -> dict[str, Any]:
+def _shown(request: Request, me: Actor, told: list[Access], before: UUID | None) -> dict[str, Any]:
     when = Clock(language_of(request), me.time_zone)
     days: dict[str, list[Line]] = {}
     for one in told:
         days.setdefault(when.day(one.at), []).append(_line(one, when))
     people = {one.person_id for one in told if one.person_id}
     hospitals = {one.organisation_id for one in told}
-    return {"log": days, "plot": _plot(told, when), "total": len(told), "people_count": len(people), "hospital_count": len(hospitals)}
+    counts = {"total": len(told), "people_count": len(people), "hospital_count": len(hospitals)}
+    return {"log": days, "plot": _plot(told, when), "older": _older(told), "later": before is not None, **counts}
 
 
 def _line(one: Access, when: Clock) -> Line:

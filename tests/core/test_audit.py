@@ -317,7 +317,9 @@ def test_events_are_found_by_each_question(log: Database) -> None:
         assert found(actions=["case:read", "people:manage"]) == [3, 2, 0]
         assert found(since=start + minute, until=start + 3 * minute) == [2, 1]
         assert found(limit=2) == [3, 2]
-        assert found(before=2) == [1, 0]
+        newest = audit.events(db, ORGANISATION)
+        assert found(before=newest[1].id) == [1, 0]
+        assert found(before=ids.new()) == []
         assert found(actor_id=colleague.person_id, patient_id=patient) == [3]
         assert audit.events(db, OTHER) == []
 
@@ -329,10 +331,14 @@ def test_a_hospital_sees_what_its_own_people_did_elsewhere(log: Database) -> Non
         audit.record(db, expert, "case:list", organisation_id=OTHER)
         record(db, "case:read")
     with log.begin(readonly=True) as db:
-        (abroad,) = audit.events_abroad(db, OTHER)
-        assert (abroad.actor_id, abroad.organisation_id, abroad.leaf_index) == (expert.person_id, ORGANISATION, 0)
-        assert audit.events_abroad(db, OTHER, actor_id=ids.new()) == []
-        assert audit.events_abroad(db, ORGANISATION) == []
+        assert expert.person_id
+        own, abroad = audit.events_of(db, OTHER, expert.person_id)
+        assert (own.action, own.organisation_id) == ("case:list", OTHER)
+        assert (abroad.action, abroad.organisation_id, abroad.leaf_index) == ("case:read", ORGANISATION, 0)
+        assert audit.events_of(db, OTHER, expert.person_id, limit=1) == [own]
+        assert audit.events_of(db, OTHER, expert.person_id, before=own.id) == [abroad]
+        assert audit.events_of(db, OTHER, ids.new()) == []
+        assert audit.events_of(db, ORGANISATION, expert.person_id) == [abroad]
 
 
 def test_an_events_patients_are_found_by_a_table_that_says_the_same(log: Database) -> None:

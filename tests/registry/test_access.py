@@ -34,7 +34,7 @@ def test_who_saw_this_patient_names_everybody_in_the_order_of_the_log(world: Wor
         ]
         assert newest[1].organisation_name_en == "Taizhou Orthopaedic Hospital"
         assert "王军" not in {row.person_name for row in rows}
-        earlier = access.who_saw_patient(db, cast.administrator.actor, case.patient_id, before=rows[2].leaf_index)
+        earlier = access.who_saw_patient(db, cast.administrator.actor, case.patient_id, before=rows[2].event_id)
         assert [row.event_id for row in earlier] == [row.event_id for row in rows[3:]]
         none = access.who_saw_patient(db, cast.auditor.actor, case.patient_id, until=ids.now() - dt.timedelta(days=1))
         assert none == []
@@ -78,6 +78,30 @@ def test_a_hospital_sees_what_its_people_did_abroad_without_the_others_case_numb
         for verb, key in ((access.who_saw_patient, case.patient_id), (access.who_saw_case, case.id)):
             with pytest.raises(NotFound):
                 verb(db, administrator, key)
+
+
+def test_nothing_is_left_out_between_the_pages_of_an_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Own acts and acts abroad stand in two logs and are told as one."""
+    cast = world.cast
+    with world.begin() as db:
+        system = Actor.system(cast.taizhou.id)
+        theirs = people.create(db, system, login="he.ping", name="何平", name_en="He Ping", roles=("administrator",))
+        case = world.case(db)
+        world.asked(db, case)
+        for number in range(4):
+            audit.record(db, cast.expert.actor, "case:list", organisation_id=cast.taizhou.id, detail={"shown": number})
+            audit.record(db, cast.expert.actor, "case:read", organisation_id=cast.aral.id, case_id=case.id, patient_ids=(case.patient_id,))
+    administrator = Actor(person_id=theirs.id, organisation_id=cast.taizhou.id, roles=frozenset({"administrator"}), session_id=ids.new())
+    with world.begin() as db:
+        whole = [row.event_id for row in access.what_did_person(db, administrator, cast.expert.id)]
+    monkeypatch.setattr(access, "LIMIT", 3)
+    told: list[access.Access] = []
+    with world.begin() as db:
+        while page := access.what_did_person(db, administrator, cast.expert.id, before=told[-1].event_id if told else None):
+            assert len(page) <= 3
+            told += page
+    assert [row.event_id for row in told] == whole
+    assert {row.abroad for row in told} == {True, False}
 
 
 def test_who_may_ask(world: World) -> None:

@@ -31,7 +31,9 @@ audit-sum = { $total ->
     }.
 }
 audit-plot = Acts by day, last 30 days
+audit-sum-part = Earlier acts follow on the next page.
 audit-more = Earlier
+audit-no-earlier = There are no earlier acts.
 audit-empty = Nobody yet
 audit-failed = failed
 audit-case-abroad = of another hospital

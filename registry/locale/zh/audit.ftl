@@ -18,7 +18,9 @@ audit-sum = { $total ->
    *[other] 共 { $total } 次操作，涉及 { $hospitals } 家医院的 { $people } 人。
 }
 audit-plot = 最近 30 天每日操作次数
+audit-sum-part = 更早的操作见下一页。
 audit-more = 更早
+audit-no-earlier = 没有更早的操作。
 audit-empty = 还没有人
 audit-failed = 未成功
 audit-case-abroad = 外院病例

@@ -5,8 +5,10 @@ import re
 from html import unescape
 
 import pyotp
+import pytest
 
 from core import ids
+from registry import access
 from tests.cast import Member
 from tests.registry.conftest import wall
 from tests.registry.web.conftest import House, field_of
@@ -201,3 +203,21 @@ def test_a_correction_stands_beside_what_it_replaces(house: House) -> None:
     record = surgeon.get(f"{base}/record").text
     for words in ("rechte Hand", "linke Hand", "Seite verwechselt", "version 2", "A later version replaces this one."):
         assert words in record
+
+
+def test_who_saw_a_patient_is_told_to_the_first_act_and_no_name_stands_in_address_or_title(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with house.world.begin() as db:
+        patient = house.world.patient(db, name="审计员外")
+        house.world.case(db, patient_id=patient.id)
+    monkeypatch.setattr(access, "LIMIT", 2)
+    administrator = house.browser(house.world.cast.administrator)
+    page = administrator.post("/audit/patient", data={"name": "审计员外", "birth_date": "1988-03-05"}).text
+    assert "审计员外" not in re.search(r"<title>(.*?)</title>", page, re.DOTALL).group(1)  # type: ignore[union-attr]
+    seen = [page]
+    while "Earlier acts follow" in seen[-1]:
+        asked = {name: field_of(seen[-1], name) for name in ("patient", "before")}
+        seen.append(administrator.post("/audit/patient", data=asked).text)
+    assert len(seen) > 2
+    assert any("entered a new patient" in one for one in seen)
