@@ -1,8 +1,8 @@
 """The board: what a case shows at a glance, projected from its record whenever an entry is written.
 
-The coded summary goes into the clear ``facts`` of the case; the times that the ischaemia clocks need go
-into its sealed ``board``, so that a work list reads one small sealed value per case. Rules and passed
-marks raise the urgency here, and a job comes back when the next mark is due.
+The coded summary, which follows the newest injury, goes into the clear ``facts`` of the case; the times
+that the ischaemia clocks need go into its sealed ``board``, so that a work list reads one small sealed value
+per case. Rules and passed marks raise the urgency here, and a job comes back when the next mark is due.
 """
 
 import datetime as dt
@@ -33,14 +33,15 @@ _UNITS = TypeAdapter(list[Unit])
 
 def project(db: Tx, actor: Actor, case: Case, documents: Sequence[Document], written: Document) -> None:
     """Bring summary, clocks and urgency up to the current documents after ``written`` was added."""
-    injury = next((item for item in reversed(documents) if isinstance(item, Injury)), None)
+    injuries = [item for item in documents if isinstance(item, Injury)]
     severed = [item for item in documents if isinstance(item, Amputation)]
     facts = summaries.person_facts(patients.unsealed(db, cases.patient_of(db, case)), case.created_at)
-    if injury is not None:
+    if injuries:
+        injury = injuries[-1]
         facts |= {"mechanism": injury.mechanism, "side": injury.side, "regions": list(injury.region)}
     facts["units"] = [{"part": u.part, "side": u.side, "level": u.level, "tamai": u.tamai, "completeness": u.completeness} for u in severed]
     case.facts = facts
-    units = [clocks.unit(item, injury) for item in severed]
+    units = clocks.units(severed, injuries)
     case.board_version += 1
     case.board = cases.seal(db, case, "board", "cases", case.id, _UNITS.dump_json(units), case.board_version)
     cases.touch(case)

@@ -2,13 +2,15 @@
 
 Warm runs from injury to proper cooling, cold from there to arterial reflow. Cooling that is unknown,
 absent or wrong (direct ice, frozen, immersed) counts as warm, and a time that contradicts another is
-never used to make a clock shorter. Marks are policy with a source, kept in ``marks/ischaemia.toml``;
-passing one may raise the urgency, nothing here lowers it. Clinical reference §5. Pure: no database.
+never used to make a clock shorter: of several injuries the earliest known time counts. A part whose
+circulation is present is not ischaemic and has no clock. Marks are policy with a source, kept in
+``marks/ischaemia.toml``; passing one may raise the urgency, nothing here lowers it. Clinical reference §5.
+Pure: no database.
 """
 
 import datetime as dt
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -22,6 +24,7 @@ from registry.forms.fields import Moment
 from registry.forms.injury import Injury
 
 URGENCIES = ("routine", "urgent", "emergency")
+CIRCULATED = frozenset({"incomplete_viable"})
 
 
 class Unit(BaseModel):
@@ -98,19 +101,38 @@ def marks(limb: bool) -> tuple[Mark, ...]:
     return tuple(sorted(rows, key=lambda mark: (mark.kind != "warm", mark.hours)))
 
 
-def unit(document: Amputation, injury: Injury | None) -> Unit:
-    """The clock of a severed unit; its own time of injury goes before the injury's."""
-    told = next((m for m in (document.injured_at, injury.injured_at if injury else None) if m and m.at), None)
+def units(severed: Iterable[Amputation], injuries: Sequence[Injury]) -> list[Unit]:
+    """The clocks of a case: one for each severed unit that has no circulation."""
+    return [unit(item, injuries) for item in severed if item.completeness not in CIRCULATED]
+
+
+def unit(document: Amputation, injuries: Sequence[Injury]) -> Unit:
+    """The clock of a severed unit."""
+    told = injured_at(document, injuries)
     return Unit(
         part=document.part,
         side=document.side,
         limb=document.has_muscle,
-        injured_at=told.at if told else None,
+        injured_at=_at(told),
         precision=told.precision if told else "unknown",
         storage=document.storage,
         cooling_started_at=_at(document.cooling_started_at),
         reflow_at=_at(document.reflow_at),
     )
+
+
+def injured_at(document: Amputation, injuries: Iterable[Injury]) -> Moment | None:
+    """The time of injury that counts for a severed unit: its own if it is known, else the earliest known of the injuries.
+
+    One more injury, told later or at an unknown time, makes no clock shorter and stops none. Where no time
+    is known: that it was said to be unknown, or None when nothing was said.
+    """
+    own = document.injured_at
+    if own is not None and own.at is not None:
+        return own
+    told = [injury.injured_at for injury in injuries if injury.injured_at is not None]
+    known = {moment.at: moment for moment in told if moment.at is not None}
+    return known[min(known)] if known else own or next(iter(told), None)
 
 
 def _at(moment: Moment | None) -> dt.datetime | None:

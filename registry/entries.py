@@ -19,7 +19,7 @@ from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.tables import Base, Code, IdColumn
 from imaging.studies import Instance
-from registry import audience, board, cases, drafts, notices
+from registry import audience, board, cases, clocks, drafts, notices
 from registry.cases import Case
 from registry.drafts import Draft, Typed
 from registry.forms import fields
@@ -242,8 +242,7 @@ def _fits(db: Tx, case: Case, document: Document) -> None:
     if not isinstance(document, Amputation):
         return
     injuries = [item.document for item in recorded(db, case, entry_type="injury")]
-    injured = [document.injured_at, *(item.injured_at for item in injuries if isinstance(item, Injury))]
-    told = next((moment for moment in injured if moment is not None), None)
+    told = clocks.injured_at(document, [item for item in injuries if isinstance(item, Injury)])
     if told is None:
         raise Invalid("form-invalid", fields={"injured_at": "field-injury-time-needed"})
     if told.at is not None:

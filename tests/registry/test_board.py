@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from core import audit, ids
-from core.db import Database
+from core.db import Database, Tx
 from core.jobs import Job, JobRow
 from registry import board, cases, entries, notices
 from registry.cases import Case
@@ -78,12 +78,47 @@ def test_a_severed_part_in_a_case_of_another_kind_makes_it_an_emergency(world: W
         assert case.urgency == "emergency"
 
 
+def test_one_more_injury_makes_no_clock_shorter_and_stops_none(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case, ago=5 * HOUR)
+        world.severed(db, case)
+        world.injury(db, case, ago=HOUR / 6, mechanism="crush")
+        assert case.summary.mechanism == "crush"
+        (reading,) = board.read(db, surgeon, case.id)
+        assert reading.warm is not None
+        assert reading.warm >= 5 * HOUR
+        unknown = {"injured_at": "", "injured_at.precision": "unknown", "mechanism": "avulsion"}
+        last = entries.submit(db, surgeon, case.id, "injury", unknown)
+        (reading,) = board.read(db, surgeon, case.id)
+        assert reading.running == "warm"
+        entries.correct(db, surgeon, last.id, {"injured_at": wall(ids.now() - 7 * HOUR), "injured_at.precision": "exact"}, reason="told")
+        (reading,) = board.read(db, surgeon, case.id)
+        assert reading.warm is not None
+        assert reading.warm >= 7 * HOUR
+
+
+def test_a_part_with_circulation_stays_in_the_summary_and_gets_a_clock_once_it_has_none(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db, kind="hand_injury")
+        world.injury(db, case, ago=14 * HOUR)
+        part = world.severed(db, case, completeness="incomplete_viable")
+        assert board.read(db, surgeon, case.id) == []
+        assert [unit.completeness for unit in case.summary.units] == ["incomplete_viable"]
+        assert case.urgency == "urgent"
+        assert not [row for row in db.query(JobRow) if row.kind == board.RECHECK]
+        entries.correct(db, surgeon, part.id, {"completeness": "incomplete_nonviable"}, reason="pale now")
+        assert [reading.running for reading in board.read(db, surgeon, case.id)] == ["warm"]
+        assert case.urgency == "emergency"
+
+
 def test_a_mark_that_passes_raises_the_urgency_by_itself_and_tells_who_is_concerned(world: World) -> None:
     with world.begin() as db:
         case = world.case(db, kind="hand_injury")
-        world.injury(db, case, ago=5 * HOUR)
-        world.severed(db, case, completeness="incomplete_viable")
-        assert case.urgency == "urgent"
+        world.severed(db, case, injured_at=wall(ids.now() - 5 * HOUR))
+        lowered(db, world, case)
         (job,) = (row for row in db.query(JobRow) if row.kind == board.RECHECK)
         due = job.run_at
         assert HOUR <= due - ids.now() + dt.timedelta(seconds=5) < HOUR + 2 * board.GRAIN
@@ -105,9 +140,8 @@ def test_a_mark_that_passes_raises_the_urgency_by_itself_and_tells_who_is_concer
 def test_flow_that_is_back_asks_for_nothing(world: World) -> None:
     with world.begin() as db:
         case = world.case(db, kind="hand_injury")
-        world.injury(db, case, ago=9 * HOUR)
-        world.severed(db, case, completeness="incomplete_viable", reflow_at=wall(ids.now() - HOUR))
-        assert case.urgency == "urgent"
+        world.severed(db, case, injured_at=wall(ids.now() - 9 * HOUR), reflow_at=wall(ids.now() - HOUR))
+        lowered(db, world, case)
         assert not [row for row in db.query(JobRow) if row.kind == board.RECHECK]
 
 
@@ -118,6 +152,13 @@ def test_the_age_of_the_summary_is_that_when_the_case_was_opened(world: World) -
     with ids.told(ids.now() + dt.timedelta(days=800)), world.begin() as db:
         entries.submit(db, world.cast.surgeon.actor, case.id, "injury", {"injured_at": wall(ids.now()), "mechanism": "crush"})
         assert db.get_one(Case, case.id).summary.age == before
+
+
+def lowered(db: Tx, world: World, case: Case) -> None:
+    """Somebody judges the case to be no emergency, and the record goes on."""
+    cases.set_urgency(db, world.cast.surgeon.actor, case.id, urgency="urgent", version=case.version)
+    world.injury(db, case)
+    assert case.urgency == "urgent"
 
 
 def run_again(database: Database, case: Case) -> None:

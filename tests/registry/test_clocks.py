@@ -1,6 +1,7 @@
 """The ischaemia clock: over zones, midnight and daylight changes, in any order of times, and never in one's favour."""
 
 import datetime as dt
+from itertools import permutations
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -186,7 +187,7 @@ def test_the_zone_in_which_a_time_is_told_changes_nothing(start: dt.datetime, sp
     now = cooled + HOUR
     injury = fields.parse(Injury, told, zone="UTC", now=now)
     part = fields.parse(Amputation, severed, zone="UTC", now=now)
-    reading = clocks.read(clocks.unit(part, injury), now)
+    reading = clocks.read(clocks.unit(part, [injury]), now)
     assert (reading.warm, reading.cold) == (cooled - start, HOUR)
 
 
@@ -195,7 +196,7 @@ def test_the_clock_runs_over_midnight_between_beijing_and_xinjiang_time() -> Non
     raw = {"part": "thumb", "side": "right", "completeness": "complete", "storage": "dry_iced"}
     cooled = {"cooling_started_at": "2026-11-20T02:10", "cooling_started_at.zone": "Asia/Shanghai"}
     part = Amputation.read({**raw, **cooled}, zone="Asia/Urumqi", now=NOW)
-    reading = clocks.read(clocks.unit(part, injury), NOW)
+    reading = clocks.read(clocks.unit(part, [injury]), NOW)
     assert reading.warm == dt.timedelta(minutes=40)
     assert reading.cold == dt.timedelta(hours=14, minutes=50)
 
@@ -204,15 +205,34 @@ def test_the_clock_runs_over_midnight_between_beijing_and_xinjiang_time() -> Non
 def test_a_night_of_changing_clocks_has_an_hour_less_or_more(day: str, hours: int) -> None:
     injury = Injury.read({"injured_at": f"{day}T00:00", "mechanism": "crush"}, zone="Europe/Berlin", now=NOW)
     part = Amputation(part="index", side="left", reflow_at=_moment(f"{day}T06:00", "Europe/Berlin"))
-    assert clocks.read(clocks.unit(part, injury), NOW).warm == hours * HOUR
+    assert clocks.read(clocks.unit(part, [injury]), NOW).warm == hours * HOUR
 
 
 def test_the_units_own_time_of_injury_goes_before_that_of_the_injury() -> None:
     injury = Injury(injured_at=_moment("2026-11-20T08:00", "UTC"), mechanism="crush")
     part = Amputation(part="index", side="left", injured_at=_moment("2026-11-20T07:00", "UTC"))
-    assert clocks.read(clocks.unit(part, injury), NOW).warm == 2 * HOUR
+    assert clocks.read(clocks.unit(part, [injury]), NOW).warm == 2 * HOUR
     unknown = Amputation(part="index", side="left", injured_at=fields.Moment(at=None, precision="unknown"))
-    assert clocks.read(clocks.unit(unknown, injury), NOW).warm == HOUR
+    assert clocks.read(clocks.unit(unknown, [injury]), NOW).warm == HOUR
+
+
+def test_of_several_injuries_the_earliest_known_time_counts_in_any_order() -> None:
+    early, late = (Injury(injured_at=_moment(f"2026-11-20T0{hour}:00", "UTC"), mechanism="crush") for hour in (5, 8))
+    unknown = Injury(injured_at=fields.Moment(at=None, precision="unknown"), mechanism="crush")
+    part = Amputation(part="index", side="left")
+    for told in permutations((early, late, unknown)):
+        assert clocks.injured_at(part, told) == early.injured_at
+        assert clocks.read(clocks.unit(part, told), NOW).warm == 4 * HOUR
+    assert clocks.injured_at(part, [unknown]) == unknown.injured_at
+    assert clocks.read(clocks.unit(part, [unknown]), NOW).running == "unknown"
+    assert clocks.injured_at(part, []) is None
+
+
+@pytest.mark.parametrize("completeness", sorted(valuesets.value_set("completeness").codes))
+def test_a_part_that_has_its_circulation_has_no_clock_and_every_other_has_one(completeness: str) -> None:
+    injury = Injury(injured_at=_moment("2026-11-20T07:00", "UTC"), mechanism="crush")
+    part = Amputation(part="index", side="left", completeness=completeness)
+    assert len(clocks.units([part, part], [injury])) == (0 if completeness == "incomplete_viable" else 2)
 
 
 def test_the_highest_of_several_clocks_counts() -> None:

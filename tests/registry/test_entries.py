@@ -147,14 +147,16 @@ def test_a_severed_unit_needs_a_time_of_injury_somewhere(world: World) -> None:
         assert caught.value.fields == {"injured_at": "field-injury-time-needed"}
         own = world.severed(db, case, injured_at=wall(ids.now() - HOUR))
         assert own.version == 1
+        world.injury(db, case, ago=HOUR)
         world.injury(db, case, ago=2 * HOUR)
         early = {"storage": "dry_iced", "cooling_started_at": wall(ids.now() - 3 * HOUR)}
         with pytest.raises(Invalid) as caught:
             world.severed(db, case, part="middle", **early)
         assert caught.value.fields == {"cooling_started_at": "field-before-injury"}
         world.severed(db, case, part="middle")
+        world.severed(db, case, part="ring", reflow_at=wall(ids.now() - 1.5 * HOUR))
         units = [item.document for item in entries.for_case(db, world.cast.surgeon.actor, case.id, entry_type="amputation")]
-        assert [unit.part for unit in units if isinstance(unit, Amputation)] == ["index", "middle"]
+        assert [unit.part for unit in units if isinstance(unit, Amputation)] == ["index", "middle", "ring"]
 
 
 def test_pictures_must_be_of_the_case(world: World) -> None:
