@@ -1,16 +1,24 @@
 """What the JSON API takes and gives: the shapes of its OpenAPI document. Times are UTC; codes are the value sets'."""
 
 import datetime as dt
+import json
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Given(BaseModel):
     """What a client sends: an unknown name is a mistake, not silence."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, given: Any) -> Any:
+        """JSON can spell half of a surrogate pair, which no text holds."""
+        json.dumps(given, ensure_ascii=False, default=str).encode()
+        return given
 
 
 class Shown(BaseModel):

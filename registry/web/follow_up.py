@@ -65,16 +65,19 @@ def record(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respo
     if tried:
         return see(f"/cases/{case_id}#follow-up")
     entries.save(db, me, case_id, followups.TYPE, raw(FollowUp, form))
-    return _page(request, db, me, case_id, visit, tried)
+    return _page(request, db, me, case_id, visit, tried, answered=True)
 
 
-def _page(request: Request, db: Tx, me: Actor, case_id: UUID, visit: UUID | None, tried: Attempt, treated: str = "") -> Response:
+def _page(
+    request: Request, db: Tx, me: Actor, case_id: UUID, visit: UUID | None, tried: Attempt, treated: str = "", *, answered: bool = False
+) -> Response:
+    """The plan, or the form of a visit; until somebody has said which (``answered``), the one that is due is chosen."""
     case = cases.reach(db, me, case_id, "followup:write")
     when = Clock(language_of(request), me.time_zone)
     seen = followups.for_case(db, me, case_id)
     open_ = [row.visit for row in seen if row.visit is not None and row.standing != "done"]
     chosen = next((row for row in open_ if row.id == visit), None)
-    if chosen is None:
+    if chosen is None and not answered:
         chosen = next((row for row in open_ if row.standing(when.today()) in ("due", "overdue")), None)
     draft = entries.draft(db, me, case_id, followups.TYPE)
     start = draft.raw if draft.version else {"seen_on": when.today().isoformat()}

@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from core.db import Tx
-from core.errors import Conflict, Invalid, TooLarge, Unsupported
+from core.errors import Conflict, Invalid, Throttled, TooLarge, Unsupported
 from registry.forms.fields import Document
 from registry.web.moments import Clock
 
@@ -30,8 +30,8 @@ async def _sent(request: Request) -> AsyncIterator[FormData]:
 Sent = Annotated[FormData, Depends(_sent, scope="function")]
 
 
-def text(form: FormData, name: str, limit: int = 8000) -> str:
-    """One field, trimmed, at most ``limit`` letters; empty when it was not sent."""
+def text(form: FormData, name: str, limit: int | None = None) -> str:
+    """One field, trimmed; empty when it was not sent. Only what nobody writes by hand has a ``limit`` to be cut at: verbs refuse long words."""
     value = form.get(name, "")
     return value.strip()[:limit] if isinstance(value, str) else ""
 
@@ -91,7 +91,7 @@ class Attempt:
         return self.code is None
 
 
-REFUSALS = (Invalid, Conflict, TooLarge, Unsupported)
+REFUSALS = (Invalid, Conflict, TooLarge, Unsupported, Throttled)
 
 
 @contextmanager
@@ -106,5 +106,5 @@ def attempt(db: Tx) -> Iterator[Attempt]:
             yield tried
     except REFUSALS as refusal:
         tried.code, tried.params = refusal.code, dict(refusal.params)
-        tried.status = 422 if isinstance(refusal, Invalid) else 409
+        tried.status = 422 if isinstance(refusal, Invalid) else 429 if isinstance(refusal, Throttled) else 409
         tried.errors = dict(refusal.fields) if isinstance(refusal, Invalid) else {}

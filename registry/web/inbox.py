@@ -36,6 +36,7 @@ def file(request: Request, db: Db, me: Me, form: Sent, study_id: UUID) -> Respon
     policy.require_in_organisation(me, "inbox:file")
     with attempt(db) as tried:
         case_id = _case(form.get("case_id"))
+        cases.reach(db, me, case_id, "image:upload")
         expected = matching.expected(db, case_id)
         inbox.file_study(db, me, study_id, case_id=case_id, expected=expected, confirmed=bool(text(form, "confirmed")))
     if tried:

@@ -15,7 +15,7 @@ from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid
-from registry import cases, patients
+from registry import cases, once, patients
 from registry.cases import Case
 from registry.patients import Found
 from registry.web.edge import Db, Me
@@ -55,6 +55,7 @@ def known(request: Request, db: Db, me: Me, form: Sent) -> Response:
 
 def _create(db: Tx, me: Actor, form: FormData) -> Case:
     key = text(form, "client_key", 64) or None
+    once.lock(db, me, "case", key)
     if key and (made := cases.by_client_key(db, me, key)):
         return made
     wrong = {field: "field-required" for field in ("kind", "sex") if not text(form, field)}

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from auth import stepup
 from auth.proofs import Refused
+from auth.signin import SignedIn
 from core import ids
 from core.actor import Actor
 from core.db import Tx
@@ -60,10 +61,12 @@ def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
     about = _about(form)
     case = cases.reach(db, me, case_id, "opinion:write")
     draft = opinions.save(db, me, case_id, _raw(form, about), addendum_to=about)
-    proved = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", "") or "-", address=_address(request))
+    proved: SignedIn | Refused = Refused("throttled")
+    with attempt(db) as tried:
+        proved = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", "") or "-", address=_address(request))
     if isinstance(proved, Refused):
-        tried = Attempt()
-        tried.refuse(code=proved.code)
+        if tried:
+            tried.refuse(code=proved.code)
         return _page(request, db, me, case, draft, tried)
     with attempt(db) as tried:
         opinions.sign(db, proved.actor, case_id, addendum_to=about)

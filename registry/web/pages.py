@@ -34,6 +34,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 KEPT_FIELDS = 400
 KEPT_BYTES = 256 << 10
+NEVER_KEPT = frozenset({"password", "current", "new", "code"})
 
 
 @cache
@@ -251,4 +252,4 @@ async def _kept(request: Request) -> str:
     if not request.headers.get("content-type", "").startswith(FORM_TYPES):
         return ""
     form = await request.form(max_fields=KEPT_FIELDS, max_files=0)
-    return pack(_where(request), [(name, value) for name, value in form.multi_items() if isinstance(value, str)])
+    return pack(_where(request), [(name, value) for name, value in form.multi_items() if isinstance(value, str) and name not in NEVER_KEPT])

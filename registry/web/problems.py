@@ -64,6 +64,11 @@ def wants_problem(request: Request) -> bool:
     return "json" in accept and "text/html" not in accept
 
 
+def is_part(request: Request) -> bool:
+    """Whether a script of ours asked for a part of a page, which stays where it is and says itself what went wrong."""
+    return "hx-request" in request.headers
+
+
 def answer(
     request: Request,
     status: int,
@@ -99,10 +104,12 @@ async def on_shanhai(request: Request, error: Exception) -> Response:
         log.error("request %s failed: %s", getattr(request.state, "request_id", ""), error.code)
     headers: dict[str, str] = {}
     if isinstance(error, errors.SignInNeeded):
+        if is_part(request):
+            return Response(status_code=401)
         if not wants_problem(request):
             return await pages.sign_in_again(request)
         headers["WWW-Authenticate"] = 'Bearer realm="shanhai"'
-    if isinstance(error, errors.StepUpNeeded) and not wants_problem(request):
+    if isinstance(error, errors.StepUpNeeded) and not wants_problem(request) and not is_part(request):
         return await pages.step_up(request)
     if isinstance(error, errors.Throttled):
         headers["Retry-After"] = str(error.retry_after)

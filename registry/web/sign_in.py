@@ -13,9 +13,10 @@ from starlette.responses import Response
 
 from auth import people, sessions, signin, stepup
 from auth.proofs import Refused
+from auth.signin import Pending, SignedIn
 from core.errors import NotFound
 from registry.web.edge import COOKIE, Db, Me, Visitor
-from registry.web.forms import Sent, text
+from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.pages import local, render, see, unpack
 from registry.web.translations import COOKIE as LANGUAGE_COOKIE
 from registry.web.translations import LANGUAGES, PSEUDO, language_of, translate
@@ -37,10 +38,12 @@ def ask(request: Request, me: Visitor, onward: Next = "/") -> Response:
 def password(request: Request, db: Db, form: Sent) -> Response:
     """The first step; goes on to the code."""
     login = text(form, "login", 200)
-    answer = signin.password(db, login=login, password=_secret(form, "password"), address=_address(request))
+    answer: Pending | Refused = Refused("throttled")
+    with attempt(db) as tried:
+        answer = signin.password(db, login=login, password=_secret(form, "password"), address=_address(request))
     if isinstance(answer, Refused):
-        context: dict[str, Any] = {"login": login, "wrong": _told(request, answer), "expired": False, **_carried(form)}
-        return render(request, "sign-in/login.html", status=401, **context)
+        context: dict[str, Any] = {"login": login, "wrong": _told(request, tried, answer), "expired": False, **_carried(form)}
+        return render(request, "sign-in/login.html", status=_status(tried), **context)
     return render(request, "sign-in/code.html", ticket=answer.secret, action="/sign-in/code", wrong=None, **_carried(form))
 
 
@@ -54,20 +57,22 @@ def lost() -> Response:
 def code(request: Request, db: Db, form: Sent) -> Response:
     """The second step; the session begins."""
     ticket = text(form, "ticket", 200)
-    answer = signin.code(
-        db,
-        pending=ticket,
-        code=text(form, "code", 12).replace(" ", ""),
-        address=_address(request),
-        agent=request.headers.get("user-agent", ""),
-        limits=request.app.state.limits,
-        presented=request.cookies.get(COOKIE),
-    )
+    answer: SignedIn | Refused = Refused("throttled")
+    with attempt(db) as tried:
+        answer = signin.code(
+            db,
+            pending=ticket,
+            code=text(form, "code", 12).replace(" ", ""),
+            address=_address(request),
+            agent=request.headers.get("user-agent", ""),
+            limits=request.app.state.limits,
+            presented=request.cookies.get(COOKIE),
+        )
     if isinstance(answer, Refused):
-        wrong = _told(request, answer)
-        if answer.code == "code-wrong":
-            return render(request, "sign-in/code.html", status=401, ticket=ticket, action="/sign-in/code", wrong=wrong, **_carried(form))
-        return render(request, "sign-in/login.html", status=401, login="", wrong=wrong, expired=False, **_carried(form))
+        wrong, status, carried = _told(request, tried, answer), _status(tried), _carried(form)
+        if answer.code in ("code-wrong", "throttled"):
+            return render(request, "sign-in/code.html", status=status, ticket=ticket, action="/sign-in/code", wrong=wrong, **carried)
+        return render(request, "sign-in/login.html", status=status, login="", wrong=wrong, expired=False, **carried)
     request.state.actor = answer.actor
     return _with_language(with_session(_onward(request, form), answer.cookie), answer.actor.language)
 
@@ -81,10 +86,12 @@ def again(request: Request, me: Me, onward: Next = "/") -> Response:
 @router.post("/sign-in/again")
 def prove(request: Request, db: Db, me: Me, form: Sent) -> Response:
     """The second factor once more."""
-    answer = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", ""), address=_address(request))
+    answer: SignedIn | Refused = Refused("throttled")
+    with attempt(db) as tried:
+        answer = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", ""), address=_address(request))
     if isinstance(answer, Refused):
-        wrong = _told(request, answer)
-        return render(request, "sign-in/code.html", status=401, ticket="", action="/sign-in/again", wrong=wrong, **_carried(form))
+        wrong, status, carried = _told(request, tried, answer), _status(tried), _carried(form)
+        return render(request, "sign-in/code.html", status=status, ticket="", action="/sign-in/again", wrong=wrong, **carried)
     return with_session(_onward(request, form), answer.cookie)
 
 
@@ -149,8 +156,12 @@ def _secret(form: FormData, name: str) -> str:
     return value[:1024] if isinstance(value, str) else ""
 
 
-def _told(request: Request, refused: Refused) -> str:
-    return translate(language_of(request), f"error-{refused.code}")
+def _told(request: Request, tried: Attempt, refused: Refused) -> str:
+    return translate(language_of(request), f"error-{tried.code or refused.code}", **tried.params)
+
+
+def _status(tried: Attempt) -> int:
+    return 401 if tried else tried.status
 
 
 def _address(request: Request) -> str:

@@ -16,6 +16,7 @@ shell-account = Account
 shell-sign-out = Sign out
 shell-foot = Shanhai, case registry for limb trauma and reconstruction
 shell-offline = No connection. What you type stays on this page and is saved when the link is back.
+shell-request-failed = That did not work. What you typed is still here: try again.
 shell-session-ended = Your session has ended. Sign in again in a new window; what you typed stays here.
 shell-session-link = Sign in again
 shell-keys-title = Keys

@@ -15,6 +15,7 @@ shell-account = 账号
 shell-sign-out = 退出登录
 shell-foot = 山海 · 肢体创伤与修复重建病例登记
 shell-offline = 网络已断开。您填写的内容保留在本页，恢复连接后自动保存。
+shell-request-failed = 没有成功。您填写的内容还在，请再试一次。
 shell-session-ended = 登录已过期。请在新窗口重新登录，您填写的内容仍保留在本页。
 shell-session-link = 重新登录
 shell-keys-title = 快捷键

@@ -36,7 +36,25 @@ document.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
-document.addEventListener("htmx:after:swap", () => start(document));
+document.addEventListener("htmx:after:swap", () => {
+  start(document);
+  trouble("");
+});
+
+// Where a part of the page was asked for and did not come, the page stays as it is and says why.
+const trouble = (kind) => {
+  const place = document.getElementById("trouble");
+  place.hidden = !kind;
+  place.querySelector("strong").textContent = place.dataset[kind] ?? "";
+  place.querySelector("a").hidden = kind !== "ended";
+  if (kind) place.scrollIntoView({ block: "nearest" });
+};
+document.addEventListener("htmx:response:error", ({ detail }) => {
+  const { status } = detail.ctx.response;
+  if (status === 401) trouble("ended");
+  else if (status === 403 || status === 429 || status >= 500) trouble("failed");
+});
+document.addEventListener("htmx:error", () => trouble("failed"));
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());
