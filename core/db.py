@@ -6,15 +6,19 @@ contention; other processes still wait by ``busy_timeout``. SQLite older than 3.
 WAL-reset fault loses committed rows (sqlite.org, release log 3.51.3).
 """
 
+import logging
+import os
+import stat
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pysqlite3.dbapi2 as sqlite
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy import Engine, ExceptionContext, create_engine, event
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -24,7 +28,10 @@ from core.storage import Store
 from core.tables import Base
 
 OLDEST_SQLITE = (3, 51, 3)
+SQLITE_ERROR = 1
 BUSY_TIMEOUT_MS = 15_000
+
+log = logging.getLogger("shanhai.db")
 
 
 class Tx(Session):
@@ -73,8 +80,9 @@ class Database:
         """One transaction: committed when the block ends well, rolled back when it raises.
 
         Raises Conflict ``written-meanwhile`` and PreconditionFailed ``changed-meanwhile`` when another
-        transaction was first, Invalid ``value-invalid`` for what PostgreSQL cannot hold (a NUL in a text, a number
-        out of range) and no rule refused before.
+        transaction was first, Invalid ``value-invalid`` for what the engine cannot hold (a NUL in a text, a number
+        out of range) and no rule refused before, Unavailable ``database-unavailable`` when the database is away,
+        locked for too long, full, or changing hands.
         """
         if self._writer is None or readonly:
             with self._transaction(readonly=readonly) as db:
@@ -90,8 +98,8 @@ class Database:
             options["postgresql_readonly"] = True
         with Tx(self.engine, expire_on_commit=False) as db:
             db.keyring, db.store = self.keyring, self.store
-            db.connection(execution_options=options)
             try:
+                db.connection(execution_options=options)
                 yield db
                 db.commit()
             except StaleDataError:
@@ -99,7 +107,9 @@ class Database:
             except DataError:
                 raise Invalid("value-invalid") from None
             except DBAPIError as error:
-                raise _meanwhile(error) or error from None
+                raise _meanwhile(error) or _unavailable(error) or error from None
+            except PoolTimeoutError as error:
+                raise _away(type(error).__name__, "") from None
 
     def create_all(self) -> None:
         """Every table of the packages imported so far, for tests; a deployment runs the migrations."""
@@ -121,6 +131,25 @@ def _meanwhile(error: DBAPIError) -> ShanhaiError | None:
     return PreconditionFailed("changed-meanwhile") if state in ("40P01", "40001") else None
 
 
+def _unavailable(error: DBAPIError) -> ShanhaiError | None:
+    """A database that does not answer, as an error of ours; None for a statement that is wrong.
+
+    psycopg has other classes for wrong statements. SQLite tells them by its code 1 (sqlite.org, result codes).
+    """
+    if not (isinstance(error, OperationalError) or error.connection_invalidated):
+        return None
+    if getattr(error.orig, "sqlite_errorcode", None) == SQLITE_ERROR:
+        return None
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
+    return _away(type(error.orig).__name__, state or "")
+
+
+def _away(kind: str, state: str) -> ShanhaiError:
+    # the words of such an error may name an address or a value: they are not written down
+    log.error("the database does not answer: %s %s", kind, state)
+    return Unavailable("database-unavailable", cure="see that the database runs and SHANHAI_DATABASE_URL leads to it")
+
+
 def _engine(url: str) -> Engine:
     # hide_parameters: an error that carries bound values would end in a log
     if not url.startswith("sqlite"):
@@ -132,6 +161,14 @@ def _engine(url: str) -> Engine:
     # secure_delete: a destroyed key must not stay behind in a free page
     pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", f"busy_timeout={BUSY_TIMEOUT_MS}")
 
+    @event.listens_for(engine, "do_connect")
+    def _private(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
+        # SQLite gives its log the mode of the file, and makes a file that the umask alone protects. mknod opens
+        # nothing: closing a descriptor of the file would drop every lock that SQLite holds on it (fcntl(2)).
+        if not arguments[0].startswith((":memory:", "file:")):
+            with suppress(OSError):
+                os.mknod(arguments[0], 0o600 | stat.S_IFREG)
+
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: object) -> None:
         connection.isolation_level = None
@@ -142,5 +179,9 @@ def _engine(url: str) -> Engine:
     def _begin(connection: Any) -> None:
         readonly = connection.get_execution_options().get("readonly", False)
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "handle_error")
+    def _too_large(context: ExceptionContext) -> Exception | None:
+        return Invalid("value-invalid") if isinstance(context.original_exception, OverflowError) else None
 
     return engine

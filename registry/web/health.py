@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import PlainTextResponse, Response
 
 from core.errors import ShanhaiError
@@ -31,7 +32,7 @@ async def ready(request: Request) -> Response:
 
     try:
         await run_in_threadpool(ask)
-    except (ShanhaiError, OSError, RuntimeError):
+    except (ShanhaiError, SQLAlchemyError, OSError, RuntimeError):
         return PlainTextResponse("not ready\n", 503)
     return PlainTextResponse("ready\n")
 

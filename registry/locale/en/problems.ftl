@@ -18,6 +18,7 @@ error-audit-log-inconsistent = The audit log contradicts what was signed. Tell t
 error-audit-log-shorter-than-kept = The audit log is shorter than the checkpoints kept. Tell the administrator.
 error-audit-log-unreadable = The audit log cannot be read. Tell the administrator.
 error-checkpoint-form = The checkpoint is malformed.
+error-database-unavailable = The database does not answer. Try again in a moment.
 error-ends-before-start = It would end before it starts.
 error-enrolment-not-found = This invitation is not valid or has been used.
 error-event-not-found = There is no such event.

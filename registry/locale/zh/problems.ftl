@@ -18,6 +18,7 @@ error-audit-log-inconsistent = 审计日志与已签署的检查点不一致，�
 error-audit-log-shorter-than-kept = 审计日志比保存的检查点短，请通知管理员。
 error-audit-log-unreadable = 审计日志无法读取，请通知管理员。
 error-checkpoint-form = 检查点格式有误。
+error-database-unavailable = 数据库没有响应，请稍后再试。
 error-ends-before-start = 结束时间早于开始时间。
 error-enrolment-not-found = 邀请链接无效或已使用。
 error-event-not-found = 没有这条审计记录。
