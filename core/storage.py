@@ -59,10 +59,11 @@ class DirectoryStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._root = path
+        self._root = path = path.absolute()
         self._incoming = path / ".incoming"
         with _reporting():
-            self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._flushed = {folder for folder in (path, *path.parents) if folder.is_dir()}
+            self._make_folder(self._incoming)
             for left in self._incoming.iterdir():
                 with contextlib.suppress(FileNotFoundError):
                     if time.time() - left.stat().st_mtime > _LEFT_OVER_AFTER:
@@ -119,14 +120,18 @@ class DirectoryStore:
         return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), temporary
 
     def _make_folder(self, folder: Path) -> None:
-        """Make a folder and flush each parent that got a new entry."""
-        missing = []
-        while not folder.is_dir():
-            missing.append(folder)
+        """Make a folder, and flush every entry on the way to it that this process has not flushed.
+
+        A folder that is there already may be another's who has not come to flush it.
+        """
+        unsure = []
+        while folder not in self._flushed or not folder.is_dir():
+            unsure.append(folder)
             folder = folder.parent
-        for new in reversed(missing):
+        for new in reversed(unsure):
             new.mkdir(mode=0o700, exist_ok=True)
             _sync_folder(new.parent)
+            self._flushed.add(new)
 
     @contextlib.contextmanager
     def _opened(self, key: str) -> Iterator[int]:
@@ -174,10 +179,13 @@ class S3Store:
             else:
                 joined = (tally.add(part) for part in _chain(first, second, parts))
                 result = obstore.put(self._bucket, name, joined, use_multipart=True, chunk_size=self.PART, max_concurrency=2)
-            if not self._kept(name, tally, result["e_tag"]):
+            try:
+                if not self._kept(name, tally, result["e_tag"]):
+                    raise Unavailable("store-checksum")
+            except BaseException:
                 with contextlib.suppress(Unavailable):
                     self.delete(key)
-                raise Unavailable("store-checksum")
+                raise
         return tally.size
 
     def read(self, key: str, start: int, length: int) -> bytes:

@@ -174,20 +174,29 @@ def test_keys_that_are_no_keys_are_refused(store: Store, key: str) -> None:
 # -- the directory -----------------------------------------------------------------------------------------
 
 
-def test_file_and_folder_are_flushed_before_put_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, steps = DirectoryStore(tmp_path / "objects"), list[str]()
-    fsync, rename = os.fsync, Path.rename
+@pytest.fixture
+def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is flushed and renamed under the test's folder, in its order."""
+    seen, fsync, rename = list[str](), os.fsync, Path.rename
 
     def watched_fsync(handle: int) -> None:
-        steps.append(f"fsync {Path(f'/proc/self/fd/{handle}').readlink().relative_to(tmp_path)}")
+        seen.append(f"fsync {Path(f'/proc/self/fd/{handle}').readlink().relative_to(tmp_path)}")
         fsync(handle)
 
     def watched_rename(self: Path, target: Path) -> Path:
-        steps.append(f"rename to {target.relative_to(tmp_path)}")
+        seen.append(f"rename to {target.relative_to(tmp_path)}")
         return rename(self, target)
 
     monkeypatch.setattr(os, "fsync", watched_fsync)
     monkeypatch.setattr(Path, "rename", watched_rename)
+    return seen
+
+
+def test_file_and_folder_are_flushed_before_put_returns(tmp_path: Path, steps: list[str]) -> None:
+    store = DirectoryStore(tmp_path / "new" / "objects")
+    assert steps == ["fsync .", "fsync new", "fsync new/objects"], "and so is the store's own folder"
+    store = DirectoryStore(tmp_path / "objects")
+    steps.clear()
     store.put("ab/cd/x", [b"x"])
     steps[0] = steps[0].rpartition("/")[0]
     assert steps == [
@@ -197,6 +206,26 @@ def test_file_and_folder_are_flushed_before_put_returns(tmp_path: Path, monkeypa
         "rename to objects/ab/cd/x",
         "fsync objects/ab/cd",
     ]
+
+
+def test_a_folder_that_another_has_just_made_is_flushed_all_the_same(tmp_path: Path, steps: list[str]) -> None:
+    """Its maker may be a thread that has not come to flush it yet; then a put here would outrun it."""
+    store = DirectoryStore(tmp_path / "objects")
+    (tmp_path / "objects" / "ab").mkdir()
+    steps.clear()
+    store.put("ab/x", [b"x"])
+    assert steps[1:] == ["fsync objects", "rename to objects/ab/x", "fsync objects/ab"]
+    steps.clear()
+    store.put("ab/y", [b"y"])
+    assert steps[1:] == ["rename to objects/ab/y", "fsync objects/ab"], "once is enough"
+
+
+def test_a_folder_that_was_tidied_away_is_made_again(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "objects")
+    store.put("ab/x", [b"x"])
+    store.delete("ab/x")
+    (tmp_path / "objects" / "ab").rmdir()
+    assert store.put("ab/x", [b"again"]) == 5
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
@@ -252,9 +281,9 @@ def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
 class ErringS3(ThreadingHTTPServer):
     """Takes objects on loopback as S3 does, after ``spoil`` has had its way with them."""
 
-    def __init__(self, *, spoil: bool = False, opaque: bool = False, refuse: bool = False) -> None:
+    def __init__(self, *, spoil: bool = False, opaque: bool = False, refuse: bool = False, mute: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), ErringHandler)
-        self.spoil, self.opaque, self.refuse, self.objects = spoil, opaque, refuse, dict[str, bytes]()
+        self.spoil, self.opaque, self.refuse, self.mute, self.objects = spoil, opaque, refuse, mute, dict[str, bytes]()
 
 
 class ErringHandler(BaseHTTPRequestHandler):
@@ -279,7 +308,9 @@ class ErringHandler(BaseHTTPRequestHandler):
         return self.answer(200)
 
     def do_HEAD(self) -> None:
-        self.answer(200, length=len(self.server.objects[self.path]))
+        if self.server.mute:
+            return self.answer(403)
+        return self.answer(200, length=len(self.server.objects[self.path]))
 
     def do_GET(self) -> None:
         self.answer(200, self.server.objects[self.path])
@@ -326,6 +357,13 @@ def test_a_spoilt_object_is_not_acknowledged_and_is_removed(erring: Erring) -> N
     store, server = erring.store(spoil=True, opaque=True)
     with pytest.raises(Unavailable, match="store-checksum"):
         store.put(KEY, [b"what was sent"])
+
+
+def test_an_object_that_cannot_be_looked_at_after_the_put_is_removed(erring: Erring) -> None:
+    store, server = erring.store(mute=True)
+    with pytest.raises(Unavailable, match="store-unavailable"):
+        store.put(KEY, [b"what was sent"])
+    assert server.objects == {}
 
 
 def test_a_store_without_checksums_is_read_back(erring: Erring) -> None:
