@@ -177,8 +177,8 @@ class Reader:
         if start < 0 or length < 0:
             raise ValueError("a range has no negative start or length")
         end = min(start + length, self._claimed)
-        if start + length >= self._claimed and not self._end_seen and end % CHUNK == 0:
-            self._open(self._last, self._last)  # an empty last chunk: nothing below would open it
+        if start + length >= self._claimed and not self._end_seen and (start >= end or end % CHUNK == 0):
+            self._open(self._last, self._last)  # nothing asked of it, or an empty last chunk: nothing below would open it
         if start >= end:
             return b""
         first, last = start // CHUNK, (end - 1) // CHUNK

@@ -222,6 +222,16 @@ def test_a_read_that_reaches_the_end_checks_it_even_when_the_last_chunk_is_empty
         reader(forged).read(2 * CHUNK, 0)
 
 
+@pytest.mark.parametrize("cut", [sealed.sealed_size(CHUNK + 7), sealed.sealed_size(2 * CHUNK), PREFIX + STEP + TAG, PREFIX + TAG + 3])
+def test_a_read_from_beyond_the_end_of_an_object_cut_short_is_no_empty_answer(cut: int) -> None:
+    data = seal(KEY, CONTEXT, PATTERN[: 2 * CHUNK + 5])[:cut]
+    for start, length in ((2 * CHUNK, 5), (2 * CHUNK, 0), (sealed.plain_size(cut), 1), (sealed.plain_size(cut), 0), (1 << 40, 1)):
+        with pytest.raises(Damaged):
+            reader(data).read(start, length)
+    whole = reader(seal(KEY, CONTEXT, PATTERN[: 2 * CHUNK + 5]))
+    assert whole.read(2 * CHUNK + 5, 1) == whole.read(1 << 40, 1) == b""
+
+
 def test_a_store_that_gives_too_little_is_found_out() -> None:
     data = seal(KEY, CONTEXT, PATTERN)
     with pytest.raises(Damaged, match="sealed-length"):
