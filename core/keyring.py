@@ -16,6 +16,7 @@ the key, so that a wrapping moved to another row does not open. No plain key is 
 beyond the transaction that unwrapped it.
 """
 
+import contextlib
 import datetime as dt
 import os
 import stat
@@ -300,7 +301,8 @@ class FileProvider:
     """The root key in a file that only its owner may read.
 
     Each line is ``shanhai-root-key-1 <key id> <base64 of 32 bytes>``; the last one wraps, the others
-    still unwrap. With ``create`` a missing file is made, durably. Raises Unavailable, with the cure,
+    still unwrap. With ``create`` a missing file is made, durably and whole or not at all; of several
+    that start at once one makes it. Raises Unavailable, with the cure,
     when the file is missing, unreadable or open to others.
     """
 
@@ -336,11 +338,17 @@ def open_provider(url: str, *, create: bool = False) -> Provider:
 def _create_root_key(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     line = f"{_FILE_WORD} {ids.new()} {b64encode(os.urandom(32)).decode()}\n"
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    temporary = path.with_name(f".{path.name}.{ids.new().hex}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another was first: its key is the one
+            os.link(temporary, path)
+    finally:
+        temporary.unlink()
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

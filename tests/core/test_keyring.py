@@ -1,7 +1,12 @@
 """Keys: what each opens, what a wrapping is bound to, and that a destroyed one is gone."""
 
+import signal
 import stat
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +20,7 @@ from core.db import Database, Tx
 from core.errors import Conflict, Damaged, NotFound, Unavailable
 from core.jobs import JobRow, enqueue
 from core.keyring import FileProvider, Keyring, Unit, WrappedKey, open_provider, verifies
+from core.sealed import Context
 from tests.engines import SQLITE_DIRECTORY
 
 if TYPE_CHECKING:
@@ -345,6 +351,43 @@ def test_the_root_key_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     before = path.read_bytes()
     open_provider(path.as_uri(), create=True)
     assert path.read_bytes() == before
+
+
+KILLED_AS_IT_WRITES = """
+import resource, signal, sys
+from pathlib import Path
+from core.keyring import FileProvider
+from core.sealed import Context
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+FileProvider(Path(sys.argv[1]), create=True)
+"""
+
+
+def test_a_start_that_is_killed_as_it_makes_the_root_key_leaves_none(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "root.key"
+    child = subprocess.run([sys.executable, "-B", "-c", KILLED_AS_IT_WRITES, str(path)], check=False)
+    assert child.returncode == -signal.SIGXFSZ
+    assert not path.exists()
+    FileProvider(path, create=True)
+    assert path.read_text().startswith("shanhai-root-key-1 ")
+
+
+@pytest.mark.parametrize("trial", range(10))
+def test_of_several_first_starts_at_once_one_makes_the_root_key(tmp_path: Path, trial: int) -> None:
+    path, together = tmp_path / "keys" / f"{trial}.key", threading.Barrier(8)
+    context = Context("wrap:test", ORGANISATION, "wrapped_keys", ORGANISATION, 1)
+
+    def start() -> FileProvider:
+        together.wait(20)
+        return FileProvider(path, create=True)
+
+    with ThreadPoolExecutor(8) as pool:
+        providers = [running.result() for running in [pool.submit(start) for _ in range(8)]]
+    wrapped = providers[0].wrap(context, b"s" * 32)
+    assert {provider.unwrap(context, wrapped) for provider in providers} == {b"s" * 32}
+    assert [left.name for left in path.parent.iterdir()] == [path.name], "and nothing else is left there"
 
 
 @pytest.mark.parametrize(("which", "mode"), [("file", 0o640), ("file", 0o604), ("file", 0o660), ("folder", 0o750), ("folder", 0o701)])
