@@ -23,7 +23,7 @@ from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.keyring import Unit
 from core.tables import Base, Code, IdColumn
-from registry import once, patients, states, summaries, valuesets
+from registry import once, outgoing, patients, states, summaries, valuesets
 from registry.identities import Identity
 from registry.patients import Patient
 from registry.states import URGENCIES
@@ -215,10 +215,12 @@ def treat(db: Tx, actor: Actor, case_id: UUID, *, on: dt.date, version: int | No
 
 
 def close(db: Tx, actor: Actor, case_id: UUID, *, version: int | None = None) -> Case:
-    """Close a case for good. Conflict while a question is out or when it is closed already."""
+    """Close a case for good. Conflict ``case-question-out`` while a question is out, and when it is closed already."""
     case = reach(db, actor, case_id, "case:close")
     hold(db, case)
     _fresh(case, version)
+    if outgoing.still_out(db, case.id) is not None:
+        raise Conflict("case-question-out")
     advance(db, actor, case, "close")
     case.closed_at = ids.now()
     return case

@@ -1,4 +1,4 @@
-"""The row of a referral: its words and steps, the clock of the step at hand, and who is waited for.
+"""What is told of a referral: its words and steps, the clock of the step at hand, and who is waited for.
 
 Steps are appended and never changed. For ``registry.referrals``, whose verbs check who may.
 """
@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import people
@@ -19,6 +19,7 @@ from core.errors import Conflict
 from core.tables import Base, Code, IdColumn
 from registry import cases, states
 from registry.cases import Case
+from registry.outgoing import Referral
 
 _MINUTE, _HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 
@@ -31,44 +32,6 @@ CLOCKS: dict[str, dict[str, dt.timedelta]] = {
 
 OVERDUE = "referral:overdue"
 TEXT_LIMIT = 4000
-
-
-class Referral(Base):
-    """One question to one hospital. ``words`` is sealed under the case key; ``due_at`` is the deadline of the step at hand."""
-
-    __tablename__ = "referrals"
-    __table_args__ = (
-        UniqueConstraint("case_id", "requested_by", "client_key"),
-        Index(None, "to_organisation_id", "state"),
-        Index(None, "expert_id", "state"),
-    )
-
-    id: Mapped[IdColumn]
-    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), index=True)
-    to_organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
-    state: Mapped[Code]
-    urgency: Mapped[Code]
-    specialty: Mapped[Code]
-    rank: Mapped[Code]
-    sees_identity: Mapped[bool]
-    words: Mapped[bytes]
-    requested_by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
-    requested_at: Mapped[dt.datetime]
-    expert_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
-    allocated_at: Mapped[dt.datetime | None]
-    acknowledged_at: Mapped[dt.datetime | None]
-    answered_at: Mapped[dt.datetime | None]
-    due_at: Mapped[dt.datetime | None]
-    client_key: Mapped[str | None]
-    version: Mapped[int] = mapped_column(default=1)
-
-    __mapper_args__ = {"version_id_col": version}
-
-    @property
-    def open(self) -> bool:
-        """Whether somebody is still waited for."""
-        return self.state in states.REFERRAL_OPEN
 
 
 class ReferralStep(Base):

@@ -23,7 +23,8 @@ from core.jobs import Job
 from imaging import annotations
 from registry import audience, cases, consents, entries, messages, notices, patients, questions, valuesets
 from registry.cases import Case
-from registry.questions import OVERDUE, Asked, Contact, Referral, Step, Waiting, Words, contact, waiting_for, words
+from registry.outgoing import Referral
+from registry.questions import OVERDUE, Asked, Contact, Step, Waiting, Words, contact, waiting_for, words
 from registry.states import REFERRAL_OPEN
 
 __all__ = [
@@ -92,7 +93,7 @@ def request(
     _check(db, case, to_organisation_id, expert_id, said, specialty, rank)
     if not cases.can(case, "refer"):
         raise Conflict("case-state-forbids", state=case.state, event="refer")
-    if _open_between(db, case, to_organisation_id):
+    if outgoing.still_out(db, case.id, to_organisation_id):
         raise Conflict("referral-open-already")
     if not sees_identity:
         screen(db, case, {"question": said.question, "reason": said.reason})
@@ -351,8 +352,7 @@ def _take_back(db: Tx, actor: Actor, case: Case, referral: Referral, *, person_i
 
 
 def _lapse(db: Tx, actor: Actor, case: Case) -> None:
-    rows = select(Referral.id).where(Referral.case_id == case.id, Referral.state.in_(REFERRAL_OPEN)).limit(1)
-    if db.scalar(rows) is None and cases.can(case, "lapse"):
+    if outgoing.still_out(db, case.id) is None and cases.can(case, "lapse"):
         cases.advance(db, actor, case, "lapse")
 
 
@@ -382,14 +382,6 @@ def _of_invited(actor: Actor, referral: Referral) -> None:
 def _of_expert(actor: Actor, referral: Referral) -> None:
     if referral.expert_id != actor.person_id:
         raise Denied("referral-of-other-expert")
-
-
-def _open_between(db: Tx, case: Case, to_organisation_id: UUID) -> Referral | None:
-    return db.scalar(
-        select(Referral).where(
-            Referral.case_id == case.id, Referral.to_organisation_id == to_organisation_id, Referral.state.in_(REFERRAL_OPEN)
-        )
-    )
 
 
 def _by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Referral | None:

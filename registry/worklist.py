@@ -22,7 +22,8 @@ from registry.decisions import Decision
 from registry.followups import Visit
 from registry.messages import Message, MessageMark
 from registry.opinions import Opinion
-from registry.referrals import Referral, Waiting
+from registry.outgoing import Referral
+from registry.referrals import Waiting
 from registry.states import REFERRAL_OPEN, URGENCIES
 
 # What may be asked of somebody, the most pressing first.

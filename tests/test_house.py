@@ -295,7 +295,7 @@ def test_every_import_is_a_dependency_of_ours(roots: tuple[str, ...], groups: tu
         allowed |= names(description["dependency-groups"][group])  # type: ignore[index]
     canonical = {re.sub(r"[-_.]+", "-", name).lower() for name in allowed}
     brought = packages_distributions()
-    own = {*sys.stdlib_module_names, *PACKAGES, "tests"}
+    own = {*sys.stdlib_module_names, *PACKAGES, "tests", "bench"}
     lost = set()
     for name in modules(*roots):
         for node in ast.walk(tree(name)):

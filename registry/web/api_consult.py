@@ -9,7 +9,7 @@ from core import audit, checkpoints, verification
 from core.errors import Invalid
 from registry import access, consents, decisions, followups, opinions, referrals
 from registry.opinions import Signed
-from registry.questions import Referral
+from registry.outgoing import Referral
 from registry.web import api_models as m
 from registry.web.edge import Db, Me
 

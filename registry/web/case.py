@@ -21,7 +21,7 @@ from registry.entries import Recorded
 from registry.forms import shown
 from registry.web import gallery, scales, timeline, titles, whatnow
 from registry.web.edge import Db, Me
-from registry.web.forms import Sent, attempt, text
+from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.moments import Clock
 from registry.web.pages import render, see
 from registry.web.translations import language_of
@@ -165,8 +165,8 @@ def record(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
 
 @router.get("/cases/{case_id}/close")
 def ask_close(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
-    """Ask before a case is closed for good."""
-    return render(request, "case/close.html", tried=None, **banner(request, db, me, cases.get(db, me, case_id)))
+    """Ask before a case is closed for good, or say who is waited for."""
+    return _close(request, db, me, case_id, Attempt())
 
 
 @router.post("/cases/{case_id}/close")
@@ -174,9 +174,13 @@ def close(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     """Close a case for good."""
     with attempt(db) as tried:
         cases.close(db, me, case_id)
-    if tried:
-        return see(f"/cases/{case_id}")
-    return render(request, "case/close.html", status=409, tried=tried, **banner(request, db, me, cases.get(db, me, case_id)))
+    return see(f"/cases/{case_id}") if tried else _close(request, db, me, case_id, tried)
+
+
+def _close(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt) -> Response:
+    case = cases.get(db, me, case_id)
+    waiting = {a.referral.id: w for a in referrals.for_case(db, me, case_id) if (w := questions.waiting_for(db, a.referral)) is not None}
+    return render(request, "case/close.html", status=tried.status, tried=tried, waiting=waiting, **banner(request, db, me, case))
 
 
 def _entry(item: Recorded) -> tuple[Recorded, list[shown.Shown], tuple[shown.ShownSection, ...]]:

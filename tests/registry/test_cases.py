@@ -8,7 +8,7 @@ import pytest
 
 from core import audit, ids
 from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed
-from registry import cases, referrals, states
+from registry import cases, followups, referrals, states
 from registry.cases import Case, Filter
 from tests.registry.conftest import World
 
@@ -184,11 +184,29 @@ def test_a_case_with_a_question_out_cannot_be_closed(world: World) -> None:
     with world.begin() as db:
         case = world.case(db)
         referral = world.refer(db, case)
-        with pytest.raises(Conflict, match="case-state-forbids"):
+        with pytest.raises(Conflict, match="case-question-out"):
             cases.close(db, world.cast.surgeon.actor, case.id)
         referrals.withdraw(db, world.cast.surgeon.actor, referral.id)
         assert case.state == "draft"
         cases.close(db, world.cast.surgeon.actor, case.id)
+
+
+def test_nor_can_one_whose_second_question_is_out(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        answered, treated, followed = world.case(db), world.case(db), world.case(db)
+        for case in (answered, treated, followed):
+            world.asked(db, case)
+            world.sign(db, case)
+        cases.treat(db, surgeon, treated.id, on=ids.now().date())
+        followups.plan(db, surgeon, followed.id, treated_on=ids.now().date())
+        for case, state in ((answered, "answered"), (treated, "treated"), (followed, "follow-up")):
+            second = world.refer(db, case)
+            assert case.state == state
+            with pytest.raises(Conflict, match="case-question-out"):
+                cases.close(db, surgeon, case.id)
+            referrals.withdraw(db, surgeon, second.id)
+            assert cases.close(db, surgeon, case.id).state == "closed"
 
 
 def test_identity_reaches_the_expert_only_where_the_referral_shows_it_and_each_look_is_recorded(world: World) -> None:

@@ -136,4 +136,5 @@ close-lead = A closed case can be read but not written in any more.
 close-go = Close it for good
 access-title = Who saw it
 record-more = Everything entered
+close-waits = The case can be closed once the question is answered, declined or taken back.
 case-banner = Case and patient

@@ -1,6 +1,7 @@
 error-case-not-found = There is no such case.
 error-case-not-found-next = It may have been closed to you: a referral ended or was withdrawn.
 error-case-closed = This case is closed.
+error-case-question-out = A question about this case is still out. It can be closed once that is answered, declined or taken back.
 error-case-changed-meanwhile = Somebody else has just changed this case.
 error-case-changed-meanwhile-next = Look at it as it stands now and try again; nothing of theirs was overwritten.
 error-case-state-forbids = The case is not at the point where this can be done.

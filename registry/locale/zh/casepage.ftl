@@ -127,4 +127,5 @@ close-lead = 结案后只能查看，不能再填写。
 close-go = 确认结案
 access-title = 访问记录
 record-more = 全部内容
+close-waits = 会诊答复、婉拒或撤回后方可结案。
 case-banner = 病例与患者

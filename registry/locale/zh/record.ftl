@@ -1,6 +1,7 @@
 error-case-not-found = 没有这个病例。
 error-case-not-found-next = 也可能是会诊已结束或撤回，您不再能查看。
 error-case-closed = 该病例已结案。
+error-case-question-out = 该病例还有会诊未结束。答复、婉拒或撤回后方可结案。
 error-case-changed-meanwhile = 刚刚有人修改了该病例。
 error-case-changed-meanwhile-next = 请先查看现在的内容再试；对方的修改没有被覆盖。
 error-case-state-forbids = 病例目前的状态不能进行此操作。

@@ -36,9 +36,9 @@ document.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
-document.addEventListener("htmx:after:swap", () => {
+document.addEventListener("htmx:after:swap", ({ detail }) => {
   start(document);
-  trouble("");
+  if (detail.ctx?.response?.status < 400) trouble("");
 });
 
 // Where a part of the page was asked for and did not come, the page stays as it is and says why.
