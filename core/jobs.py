@@ -20,7 +20,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Index, and_, case, event, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import ids
@@ -266,12 +266,15 @@ def _settle(db: Session, job: Job, failure: str | None) -> None:
 
 
 def _wait_again(db: Session, row: JobRow, run_at: dt.datetime) -> None:
-    """Back among the waiting, unless one with its key waits already: that one will do the work."""
-    twin = select(JobRow.id).where(JobRow.kind == row.kind, JobRow.key == row.key, JobRow.state == "waiting")
-    if row.key is not None and db.scalar(twin):
+    """Back among the waiting, unless one with its key waits already: that one will do the work.
+
+    The unique index is asked, for it alone sees one that another transaction is about to commit.
+    """
+    try:
+        with db.begin_nested():
+            row.state, row.lease_id, row.leased_until, row.run_at = "waiting", None, None, run_at
+    except IntegrityError:
         db.delete(row)
-    else:
-        row.state, row.lease_id, row.leased_until, row.run_at = "waiting", None, None, run_at
 
 
 def _pause(attempts: int) -> dt.timedelta:

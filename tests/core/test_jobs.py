@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 
 from core import ids, jobs
 from core.db import Database
-from core.errors import NotFound, Unavailable
+from core.errors import NotFound, ShanhaiError, Unavailable
 from core.jobs import Job, JobRow, Worker, claim, enqueue, run_once
 
 if TYPE_CHECKING:
@@ -216,6 +216,47 @@ def test_a_failed_job_makes_way_for_a_waiting_one_with_its_key(database: Databas
     run_once(database, {"preview": fail})
     (row,) = rows(database)
     assert (row.payload, row.attempts) == ({"turn": 2}, 0)
+
+
+def test_a_failed_job_makes_way_for_one_that_is_being_asked_for_at_the_same_moment(database: Database) -> None:
+    """On PostgreSQL its return waits at the unique index for that transaction; on SQLite it waits for the only writer."""
+    ask(database, key="study-1", turn=1)
+    begun, asked, outcome = threading.Event(), threading.Event(), list[object]()
+
+    def fail(_: Database, __: Job) -> None:
+        begun.set()
+        asked.wait(20)
+        raise ValueError
+
+    def run() -> None:
+        try:
+            outcome.append(run_once(database, {"preview": fail}))
+        except ShanhaiError as error:
+            outcome.append(error.code)
+
+    worker = threading.Thread(target=run)
+    worker.start()
+    assert begun.wait(20)
+    with database.begin() as db:
+        enqueue(db, "preview", {"turn": 2}, organisation_id=ORGANISATION, key="study-1")
+        asked.set()
+        worker.join(0.7)
+        assert worker.is_alive(), "it waits for this transaction"
+    worker.join(20)
+    assert outcome == [True]
+    assert [(row.payload, row.state, row.attempts) for row in rows(database)] == [({"turn": 2}, "waiting", 0)]
+
+
+def test_a_dead_letter_makes_way_for_a_waiting_one_with_its_key(database: Database) -> None:
+    ask(database, key="study-1", turn=1)
+    job = claim(database, ["preview"])
+    assert job
+    with database.begin() as db:
+        db.execute(update(JobRow).values(state="dead"))
+    ask(database, key="study-1", turn=2)
+    with database.begin() as db:
+        jobs.revive(db, job.id)
+    assert [(row.payload, row.state) for row in rows(database)] == [({"turn": 2}, "waiting")]
 
 
 def test_a_lease_is_renewed_while_the_handler_runs(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
