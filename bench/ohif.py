@@ -10,6 +10,7 @@ each; keeps a screenshot of each in the folder named; fails when a study is not 
 """
 
 import argparse
+import contextlib
 import io
 import json
 import mimetypes
@@ -71,7 +72,9 @@ def gateway(site: Path, upstream: httpx.Client) -> ThreadingHTTPServer:
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            # OHIF gives up what it no longer wants
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass

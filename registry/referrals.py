@@ -21,7 +21,7 @@ from core.db import Database, Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import Job
 from imaging import annotations
-from registry import audience, cases, consents, entries, messages, notices, patients, questions, valuesets
+from registry import audience, cases, consents, entries, messages, notices, outgoing, patients, questions, valuesets
 from registry.cases import Case
 from registry.outgoing import Referral
 from registry.questions import OVERDUE, Asked, Contact, Step, Waiting, Words, contact, waiting_for, words
