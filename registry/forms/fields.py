@@ -3,7 +3,8 @@
 A document type is a pydantic model whose fields carry a ``Field`` note: section, widget, value set, unit,
 limits. From the model alone follow the reading of what was typed (``parse``, and ``typed`` back again), and in
 ``registry.forms.shown`` the form and the read view. Labels are catalogue keys: ``form-<type>-<field>``, ``form-section-<section>``,
-and ``…-help`` where a field has help. Labels of codes come from the value sets.
+and ``…-help`` where a field has help. Labels of codes come from the value sets. A form shows a time to the
+minute; a time nobody touched there keeps its seconds (``untouched``).
 """
 
 import datetime as dt
@@ -301,6 +302,29 @@ def typed(document: Document) -> dict[str, str | list[str]]:
         else:
             raw[name] = str(value)
     return raw
+
+
+def on_the_wall(told: str, zone: str) -> str:
+    """What the form can show of a told time: the wall clock of the zone to the minute; words that are no time as they are.
+
+    A browser empties a field that is given an offset.
+    """
+    try:
+        moment = dt.datetime.fromisoformat(told)
+        return (moment.astimezone(zone_info(zone)) if moment.tzinfo else moment).replace(tzinfo=None).isoformat(timespec="minutes")
+    except (ValueError, OverflowError):
+        return told
+
+
+def untouched(model: type[Document], before: Raw, after: Raw, *, zone: str) -> dict[str, str]:
+    """The times in ``after`` that are what the form showed of those ``before``, told in full as they were before."""
+    kept: dict[str, str] = {}
+    for name, note in model.declared().items():
+        if note.widget == "moment" and one(before, name):
+            where = one(after, f"{name}.zone") or one(before, f"{name}.zone") or zone
+            if one(after, name) == on_the_wall(one(before, name), where):
+                kept[name] = one(before, name)
+    return kept
 
 
 def _told(moment: Moment) -> str:

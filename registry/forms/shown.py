@@ -84,6 +84,9 @@ def describe(
         label = f"form-{model.TYPE}-{name.replace('_', '-')}"
         default = model.model_fields[name].default
         typed = (given,) if isinstance(given, str) else tuple(given)
+        zoned = fields.one(raw, f"{name}.zone") or zone
+        if note.widget == "moment":
+            typed = tuple(fields.on_the_wall(told, zoned) for told in typed)
         if not any(typed) and name not in raw and isinstance(default, str) and default:
             typed = (default,)
         grouped.setdefault(note.section, []).append(
@@ -93,7 +96,7 @@ def describe(
                 help=f"{label}-help" if note.help else None,
                 note=note,
                 raw=typed,
-                zone=fields.one(raw, f"{name}.zone") or zone,
+                zone=zoned,
                 precision=fields.one(raw, f"{name}.precision") or "exact",
                 error=errors.get(name),
             )

@@ -15,7 +15,7 @@ from registry.forms.fields import Document, Moment
 from registry.forms.followup import FollowUp
 from registry.forms.injury import Injury
 from registry.forms.opinion import AddendumText, OpinionText
-from registry.forms.shown import Kind
+from registry.forms.shown import Kind, describe
 
 NOW = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
 MODELS = [*(model for model, _ in TYPES.values()), OpinionText, AddendumText]
@@ -200,6 +200,49 @@ def test_the_wall_clock_comes_back_from_its_instant(wall: dt.datetime, zone: str
         return
     assert at.astimezone(where).replace(tzinfo=None, fold=0) == wall
     assert at.astimezone(where).fold == 0, "of two such times it is the earlier"
+
+
+@pytest.mark.parametrize(
+    ("told", "zone", "shown"),
+    [
+        ("2026-11-20T14:32", "Asia/Shanghai", "2026-11-20T14:32"),
+        ("2026-11-20T14:32:59.123456+08:00", "Asia/Shanghai", "2026-11-20T14:32"),
+        ("2026-11-20T14:32:59+08:00", "Asia/Urumqi", "2026-11-20T12:32"),
+        ("2026-11-20T14:32:59", "Asia/Urumqi", "2026-11-20T14:32"),
+        ("2026-10-25T02:30:00+01:00", "Europe/Berlin", "2026-10-25T02:30"),
+        ("0001-01-01T00:00+14:00", "Asia/Urumqi", "0001-01-01T00:00+14:00"),
+        ("half past two", "Asia/Urumqi", "half past two"),
+        ("", "Asia/Urumqi", ""),
+    ],
+)
+def test_a_form_shows_a_time_as_a_browser_takes_it(told: str, zone: str, shown: str) -> None:
+    assert describe(Injury, {"injured_at": told, "injured_at.zone": zone}).field("injured_at").value == shown
+
+
+@given(
+    at=st.datetimes(dt.datetime.fromisoformat("2020-01-01"), dt.datetime.fromisoformat("2026-11-19")),
+    zone=st.sampled_from([*fields.ZONES, "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
+)
+def test_a_time_nobody_touched_comes_through_the_form_as_the_same_instant(at: dt.datetime, zone: str) -> None:
+    injury = Injury(injured_at=Moment(at=at.replace(tzinfo=dt.UTC), zone=zone), mechanism="crush")
+    before = fields.typed(injury)
+    shown = describe(Injury, before, zone="Asia/Shanghai").field("injured_at")
+    sent = {"injured_at": shown.value, "injured_at.zone": shown.zone, "injured_at.precision": shown.precision}
+    after = {**before, **sent, **fields.untouched(Injury, before, sent, zone="Asia/Shanghai")}
+    assert fields.parse(Injury, after, zone="Asia/Shanghai", now=NOW) == injury
+
+
+def test_a_time_that_was_changed_or_told_in_another_zone_is_not_what_it_was() -> None:
+    before = {"injured_at": "2026-11-20T14:32:10+08:00", "injured_at.zone": "Asia/Shanghai"}
+    for sent in (
+        {"injured_at": "2026-11-20T14:33"},
+        {"injured_at": "2026-11-20T14:32", "injured_at.zone": "Asia/Urumqi"},
+        {"injured_at": ""},
+        {"mechanism": "crush"},
+    ):
+        assert fields.untouched(Injury, before, sent, zone="Asia/Shanghai") == {}
+    same = {"injured_at": "2026-11-20T12:32", "injured_at.zone": "Asia/Urumqi"}
+    assert fields.untouched(Injury, before, same, zone="Asia/Shanghai") == {"injured_at": before["injured_at"]}
 
 
 def test_contradictory_times_are_refused_field_by_field() -> None:
