@@ -1,8 +1,9 @@
 """Drafts: what somebody is typing into a case, sealed, saved as one goes, read by nobody but its author.
 
-One draft per case, author, kind (an entry type, ``opinion``, ``addendum``) and slot (the document being
-corrected or added to, or none). Nothing is checked here: a draft may hold what cannot be submitted yet.
-The verbs of ``entries`` and ``opinions`` check who may.
+One draft per case, author, kind (an entry type, ``opinion``, ``addendum``) and slot (the version being
+corrected, the opinion added to, or none). Nothing is checked here: a draft may hold what cannot be submitted
+yet, up to 512 KiB, which is more than any form of ours takes. The verbs of ``entries`` and ``opinions`` check
+who may.
 """
 
 import datetime as dt
@@ -20,14 +21,17 @@ from core.errors import PreconditionFailed, SignInNeeded, TooLarge
 from core.tables import Base, Code, IdColumn
 from registry import cases, once
 from registry.cases import Case
+from registry.forms import fields
 from registry.forms.fields import Document, Raw
 
-LIMIT = 64 * 1024
+LIMIT = 512 * 1024
+# beside the fields, under a name that no field can have
+REASON = ":reason"
 Typed = dict[str, str | list[str]]
 
 
 class DraftRow(Base):
-    """A draft at rest; ``slot`` is the id (hex) of what it corrects or adds to, or empty."""
+    """A draft at rest; ``slot`` is the id (hex) of the version it corrects or of what it adds to, or empty."""
 
     __tablename__ = "drafts"
     __table_args__ = (UniqueConstraint("case_id", "author_id", "kind", "slot"),)
@@ -48,7 +52,7 @@ class Draft:
     """What was typed so far: ``version`` 0 and ``saved_at`` None when nothing was saved yet.
 
     ``model`` is the document type being written (for ``shown.describe``), ``about`` what is corrected or
-    added to.
+    added to, ``reason`` why it is corrected.
     """
 
     model: type[Document]
@@ -56,6 +60,7 @@ class Draft:
     version: int
     saved_at: dt.datetime | None
     about: UUID | None
+    reason: str = ""
 
 
 def read(db: Tx, actor: Actor, case: Case, model: type[Document], about: UUID | None, start: Typed) -> Draft:
@@ -63,19 +68,31 @@ def read(db: Tx, actor: Actor, case: Case, model: type[Document], about: UUID | 
     row = _row(db, actor, case, model, about)
     if row is None:
         return Draft(model, start, 0, None, about)
-    return Draft(model, _raw(db, case, row), row.version, row.saved_at, about)
+    return _draft(model, _raw(db, case, row), row, about)
 
 
-def save(db: Tx, actor: Actor, case: Case, model: type[Document], about: UUID | None, start: Typed, raw: Raw, version: int | None) -> Draft:
+def save(
+    db: Tx,
+    actor: Actor,
+    case: Case,
+    model: type[Document],
+    about: UUID | None,
+    start: Typed,
+    raw: Raw,
+    version: int | None,
+    reason: str | None = None,
+) -> Draft:
     """Lay ``raw`` over what was saved (or ``start``); names the document does not declare are dropped.
 
-    Raises PreconditionFailed when ``version`` is given and is not the newest, TooLarge over 64 KiB.
+    Raises PreconditionFailed when ``version`` is given and is not the newest, TooLarge over 512 KiB.
     """
     once.lock(db, actor, case.id, model.TYPE, _slot(about))
     row = _row(db, actor, case, model, about)
     if version is not None and version != (row.version if row else 0):
         raise PreconditionFailed("draft-changed-meanwhile")
-    after = (_raw(db, case, row) if row else start) | known(model, raw)
+    after = laid(actor, model, _raw(db, case, row) if row else start, raw)
+    if reason is not None:
+        after |= {REASON: reason}
     text = json.dumps(after, ensure_ascii=False).encode()
     if len(text) > LIMIT:
         raise TooLarge("draft-too-large", limit=LIMIT)
@@ -97,7 +114,7 @@ def save(db: Tx, actor: Actor, case: Case, model: type[Document], about: UUID | 
     row.body = cases.seal(db, case, "draft", "drafts", row.id, text, row.version)
     db.flush()
     cases.seen(db, actor, case, f"{_noun(model)}:draft", object_type="draft", object_id=row.id)
-    return Draft(model, after, row.version, row.saved_at, about)
+    return _draft(model, after, row, about)
 
 
 def drop(db: Tx, actor: Actor, case: Case, model: type[Document], about: UUID | None) -> bool:
@@ -116,6 +133,11 @@ def started(db: Tx, actor: Actor, case_ids: list[UUID]) -> set[tuple[UUID, str]]
     return {(case_id, kind) for case_id, kind in db.execute(rows)}
 
 
+def laid(actor: Actor, model: type[Document], before: Typed, raw: Raw) -> Typed:
+    """``raw`` over what was there ``before``: a time that came back as the form showed it stays as it was told."""
+    return before | known(model, raw) | fields.untouched(model, before, raw, zone=actor.time_zone)
+
+
 def known(model: type[Document], raw: Raw) -> Typed:
     """What of ``raw`` the document declares."""
     names = model.declared()
@@ -127,6 +149,11 @@ def author(actor: Actor) -> UUID:
     if actor.person_id is None:
         raise SignInNeeded("sign-in-needed")
     return actor.person_id
+
+
+def _draft(model: type[Document], raw: Typed, row: DraftRow, about: UUID | None) -> Draft:
+    words = {name: value for name, value in raw.items() if name != REASON}
+    return Draft(model, words, row.version, row.saved_at, about, fields.one(raw, REASON))
 
 
 def _noun(model: type[Document]) -> str:

@@ -1,8 +1,10 @@
 """Entries: the clinical record of a case, an append-only sequence of sealed, typed documents.
 
-What is being typed lives in a draft of its author (one per case, type and entry corrected), saved as one
+What is being typed lives in a draft of its author (one per case, type and version corrected), saved as one
 goes and read by nobody else. Submitting checks it and appends an entry; a correction appends a version
-that names the one it replaces. Nothing is overwritten: there is no verb that changes an entry.
+that names the one it replaces, and only the version that stands can be corrected: a draft about an earlier
+one says nothing about what others corrected since. Nothing is overwritten: there is no verb that changes an
+entry.
 """
 
 import datetime as dt
@@ -79,11 +81,10 @@ class Recorded:
 
 
 def draft(db: Tx, actor: Actor, case_id: UUID, entry_type: str, *, replaces: UUID | None = None) -> Draft:
-    """The actor's own draft; where there is none, an empty one, or the words of the entry to be corrected."""
+    """The actor's own draft; where there is none, an empty one, or the words of the version to be corrected."""
     case, model = _writable(db, actor, case_id, entry_type)
     cases.seen(db, actor, case)
-    target = _newest(db, case, entry_type, replaces) if replaces else None
-    return drafts.read(db, actor, case, model, _chain(target), _start(db, case, target))
+    return drafts.read(db, actor, case, model, replaces, _start(db, case, _version(db, case, entry_type, replaces)))
 
 
 def save(
@@ -95,22 +96,29 @@ def save(
     *,
     replaces: UUID | None = None,
     version: int | None = None,
+    reason: str | None = None,
+    client_key: str | None = None,
 ) -> Draft:
     """Keep what was typed, unchecked: the fields in ``raw`` replace those saved before, the others stay.
 
-    Names the document does not declare are dropped. Raises PreconditionFailed when ``version`` is given
-    and another device saved meanwhile, TooLarge over 64 KiB.
+    Names the document does not declare are dropped; ``reason`` is why a version is corrected. Raises
+    PreconditionFailed when ``version`` is given and another device saved meanwhile, TooLarge over 512 KiB,
+    Conflict when an entry was made under ``client_key`` already: then the draft comes too late.
     """
     case, model = _writable(db, actor, case_id, entry_type)
-    target = _newest(db, case, entry_type, replaces) if replaces else None
-    return drafts.save(db, actor, case, model, _chain(target), _start(db, case, target), raw, version)
+    start = _start(db, case, _version(db, case, entry_type, replaces))
+    # or the entry that is being made at this moment would not be seen
+    cases.hold(db, case)
+    if client_key and by_client_key(db, actor, case, client_key):
+        raise Conflict("client-key-reused")
+    return drafts.save(db, actor, case, model, replaces, start, raw, version, reason)
 
 
 def discard(db: Tx, actor: Actor, case_id: UUID, entry_type: str, *, replaces: UUID | None = None) -> None:
     """Throw the actor's own draft away; nothing happens when there is none."""
     case, model = _writable(db, actor, case_id, entry_type)
-    target = _newest(db, case, entry_type, replaces) if replaces else None
-    if drafts.drop(db, actor, case, model, _chain(target)):
+    _version(db, case, entry_type, replaces)
+    if drafts.drop(db, actor, case, model, replaces):
         cases.note(db, actor, "entry:discard", case, object_type="draft")
 
 
@@ -142,12 +150,8 @@ def correct(
     """
     old = _reachable(db, actor, entry_id)
     case, model = _writable(db, actor, old.case_id, old.type)
-    if client_key and (known := by_client_key(db, actor, case, client_key)):
-        return known
     if not reason.strip():
         raise Invalid("form-invalid", fields={"reason": "field-required"})
-    if _newest(db, case, old.type, entry_id).id != old.id:
-        raise PreconditionFailed("entry-corrected-meanwhile")
     return _append(db, actor, case, model, raw or {}, old, reason.strip(), client_key)
 
 
@@ -155,8 +159,12 @@ def get(db: Tx, actor: Actor, entry_id: UUID) -> Recorded:
     """One entry with its document; the reading of the case is recorded."""
     entry = _reachable(db, actor, entry_id)
     case = cases.get(db, actor, entry.case_id)
-    newest = _newest(db, case, entry.type, entry.id)
-    return _recorded(db, case, entry, current=newest.id == entry.id)
+    return _recorded(db, case, entry, current=_newest(db, entry).id == entry.id)
+
+
+def standing(db: Tx, actor: Actor, entry_id: UUID) -> Entry:
+    """The version that stands of the document an entry is a version of."""
+    return _newest(db, _reachable(db, actor, entry_id))
 
 
 def for_case(db: Tx, actor: Actor, case_id: UUID, *, entry_type: str | None = None, history: bool = False) -> list[Recorded]:
@@ -192,13 +200,18 @@ def _append(
     reason: str,
     client_key: str | None,
 ) -> Entry:
+    replaces = old.id if old else None
     cases.hold(db, case)
+    known = by_client_key(db, actor, case, client_key) if client_key else None
+    if known is not None and old is not None:
+        return known
     if case.state == "closed":
         raise Conflict("case-closed")
-    known = by_client_key(db, actor, case, client_key) if client_key else None
-    typed: Typed = {} if known else drafts.read(db, actor, case, model, _chain(old), _start(db, case, old)).raw
+    if old is not None and _newest(db, old).id != old.id:
+        raise PreconditionFailed("entry-corrected-meanwhile")
+    typed: Typed = {} if known else drafts.read(db, actor, case, model, replaces, _start(db, case, old)).raw
     now = ids.now()
-    document = fields.parse(model, typed | drafts.known(model, raw), zone=actor.time_zone, now=now)
+    document = fields.parse(model, drafts.laid(actor, model, typed, raw), zone=actor.time_zone, now=now)
     if known is not None:
         if _document(db, case, known) != document and raw:
             raise Conflict("client-key-reused")
@@ -212,7 +225,7 @@ def _append(
         type=model.TYPE,
         schema_id=model.schema_id(),
         version=old.version + 1 if old else 1,
-        replaces_id=old.id if old else None,
+        replaces_id=replaces,
         author_id=actor.person_id,
         at=now,
         client_key=client_key,
@@ -225,7 +238,7 @@ def _append(
         entry.reason = cases.seal(db, case, "entry-reason", "entries", entry.id, reason.encode(), entry.version)
     db.add(entry)
     db.flush()
-    drafts.drop(db, actor, case, model, _chain(old))
+    drafts.drop(db, actor, case, model, replaces)
     action = "entry:correct" if old else "entry:submit"
     detail: dict[str, str | int | bool] = {"type": entry.type, "version": entry.version}
     cases.note(db, actor, action, case, object_type="entry", object_id=entry.id, detail=detail)
@@ -279,17 +292,17 @@ def _reachable(db: Tx, actor: Actor, entry_id: UUID) -> Entry:
     return entry
 
 
-def _newest(db: Tx, case: Case, entry_type: str, entry_id: UUID) -> Entry:
-    """The version that stands of the chain an entry of this case belongs to."""
-    entry = db.get(Entry, entry_id)
-    if entry is None or entry.case_id != case.id or entry.type != entry_type:
+def _version(db: Tx, case: Case, entry_type: str, entry_id: UUID | None) -> Entry | None:
+    """The version of this case that is to be corrected, or None for a new entry."""
+    entry = db.get(Entry, entry_id) if entry_id else None
+    if entry_id and (entry is None or entry.case_id != case.id or entry.type != entry_type):
         raise NotFound("entry-not-found")
+    return entry
+
+
+def _newest(db: Tx, entry: Entry) -> Entry:
     rows = select(Entry).where(Entry.chain_id == entry.chain_id).order_by(Entry.version.desc()).limit(1)
     return db.scalars(rows).one()
-
-
-def _chain(target: Entry | None) -> UUID | None:
-    return target.chain_id if target else None
 
 
 def _start(db: Tx, case: Case, target: Entry | None) -> Typed:

@@ -1,9 +1,11 @@
 """Writing the record: the form of a typed document, saved as it is typed, submitted once it is right.
 
-The same form corrects an entry that stands (``?replaces=``): then a reason is asked for. Without a script
-the form has a second button that saves what was typed and stays.
+The same form corrects the version of an entry that stands (``?replaces=``): then a reason is asked for. Where
+somebody else was first, the form keeps what was typed and leads to the version that stands now. Without a
+script the form has a second button that saves what was typed.
 """
 
+import dataclasses
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from core import ids
 from core.actor import Actor
 from core.db import Tx
-from core.errors import NotFound
+from core.errors import Conflict, NotFound, TooLarge
 from registry import cases, entries
 from registry.cases import Case
 from registry.drafts import Draft
@@ -34,24 +36,24 @@ SEVERED = frozenset({"amputation", "devascularised"})
 def ask(request: Request, db: Db, me: Me, case_id: UUID, entry_type: str, replaces: UUID | None = None) -> Response:
     """The form, with what was typed before."""
     draft = entries.draft(db, me, case_id, _asked(entry_type), replaces=replaces)
+    newer = _newer(db, me, draft)
+    if newer and not draft.version:
+        return see(f"/cases/{case_id}/entries/{entry_type}?replaces={newer}")
     return _page(request, db, me, cases.get(db, me, case_id), draft, Attempt())
 
 
 @router.post("/cases/{case_id}/entries/{entry_type}/draft")
 def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, entry_type: str) -> Response:
-    """Keep what was typed so far."""
-    draft = entries.save(
-        db,
-        me,
-        case_id,
-        _asked(entry_type),
-        _raw(entry_type, form),
-        replaces=_replaces(form),
-        version=number(form, "version"),
-    )
-    if wants_problem(request):
-        return JSONResponse({"fields": {"version": str(draft.version)}})
-    return see(f"/cases/{case_id}")
+    """Keep what was typed so far. What the script sends after the form itself has come is let go."""
+    by_script = wants_problem(request)
+    key = text(form, "client_key", 64) if by_script else ""
+    try:
+        draft = _save(db, me, case_id, _asked(entry_type), form, version=number(form, "version"), client_key=key or None)
+    except Conflict as late:
+        if late.code != "client-key-reused":
+            raise
+        return JSONResponse({"entered": True})
+    return JSONResponse({"fields": {"version": str(draft.version)}}) if by_script else see(f"/cases/{case_id}")
 
 
 @router.post("/cases/{case_id}/entries/{entry_type}")
@@ -63,8 +65,20 @@ def submit(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, entry_ty
     case = cases.get(db, me, case_id)
     if tried:
         return see(_next(case, entry_type, text(form, "then")))
-    draft = entries.save(db, me, case_id, entry_type, _raw(entry_type, form), replaces=replaces)
-    return _page(request, db, me, case, draft, tried, reason=text(form, "reason"))
+    try:
+        return _page(request, db, me, case, _save(db, me, case_id, entry_type, form), tried)
+    except TooLarge as unkept:
+        draft = entries.draft(db, me, case_id, entry_type, replaces=replaces)
+        draft = dataclasses.replace(draft, raw=draft.raw | _raw(entry_type, form), reason=text(form, "reason"))
+        return _page(request, db, me, case, draft, tried, unkept=unkept.code)
+
+
+def _save(
+    db: Tx, me: Actor, case_id: UUID, entry_type: str, form: FormData, *, version: int | None = None, client_key: str | None = None
+) -> Draft:
+    reason = text(form, "reason") if "reason" in form else None
+    typed, replaces = _raw(entry_type, form), _replaces(form)
+    return entries.save(db, me, case_id, entry_type, typed, replaces=replaces, version=version, reason=reason, client_key=client_key)
 
 
 def _submit(db: Tx, me: Actor, case_id: UUID, entry_type: str, form: FormData, replaces: UUID | None) -> None:
@@ -75,7 +89,7 @@ def _submit(db: Tx, me: Actor, case_id: UUID, entry_type: str, form: FormData, r
         entries.correct(db, me, replaces, typed, reason=text(form, "reason"), client_key=key)
 
 
-def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt, reason: str = "") -> Response:
+def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt, unkept: str | None = None) -> Response:
     form = shown.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors)
     context: dict[str, Any] = {
         "case": case,
@@ -83,12 +97,19 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         "draft": draft,
         "form": form,
         "tried": tried,
-        "reason": reason,
+        "unkept": unkept,
+        "newer": _newer(db, me, draft),
         "client_key": str(ids.new()),
         "severed": case.kind in SEVERED,
         "guided": case.state == "draft" and draft.about is None,
     }
     return render(request, "case/entry.html", status=tried.status, **context)
+
+
+def _newer(db: Tx, me: Actor, draft: Draft) -> UUID | None:
+    """The version that stands, where it is not the one the draft corrects."""
+    standing = entries.standing(db, me, draft.about).id if draft.about else None
+    return standing if standing != draft.about else None
 
 
 def _next(case: Case, entry_type: str, then: str) -> str:

@@ -1,6 +1,7 @@
 """Entries: typed into drafts that nothing loses, appended once, corrected as new versions, never overwritten."""
 
 import datetime as dt
+import threading
 
 import pytest
 from sqlalchemy import select
@@ -8,11 +9,13 @@ from sqlalchemy.exc import IntegrityError
 
 from core import audit, ids
 from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed, TooLarge
-from registry import cases, drafts, entries, notices
+from registry import board, cases, drafts, entries, notices
 from registry.drafts import DraftRow
 from registry.entries import Entry
 from registry.forms.amputation import Amputation
+from registry.forms.fields import Document
 from registry.forms.injury import Injury
+from registry.forms.shown import describe
 from tests.registry.conftest import INDEX, World, wall
 
 HOUR = dt.timedelta(hours=1)
@@ -45,7 +48,7 @@ def test_two_devices_with_one_draft_are_told_of_each_other(world: World) -> None
             entries.save(db, surgeon, case.id, "injury", {"note": "two"}, version=0)
         entries.save(db, surgeon, case.id, "injury", {"note": "two"}, version=first.version)
         with pytest.raises(TooLarge):
-            entries.save(db, surgeon, case.id, "injury", {"note": "x" * 70_000})
+            entries.save(db, surgeon, case.id, "injury", {"note": "x" * drafts.LIMIT})
         assert entries.draft(db, surgeon, case.id, "injury").raw == {"note": "two"}
         entries.discard(db, surgeon, case.id, "injury")
         entries.discard(db, surgeon, case.id, "injury")
@@ -112,6 +115,114 @@ def test_a_correction_is_a_new_version_that_names_the_one_it_replaces(world: Wor
         assert cases.get(db, surgeon, case.id).summary.side == "right"
 
 
+def test_a_correction_can_be_corrected_again(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db)
+        standing = world.injury(db, case, note="1")
+        for note in ("2", "3"):
+            draft = entries.save(db, surgeon, case.id, "injury", {"note": note}, replaces=standing.id)
+            assert draft.about == standing.id
+            standing = entries.correct(db, surgeon, standing.id, reason="better")
+        assert standing.version == 3
+        assert [entries.standing(db, surgeon, item.entry.id) for item in entries.for_case(db, surgeon, case.id, history=True)] == [
+            standing
+        ] * 3
+
+
+def test_an_old_draft_of_a_correction_does_not_undo_what_somebody_else_corrected(world: World) -> None:
+    surgeon, nurse = world.cast.surgeon.actor, world.cast.nurse.actor
+    with world.begin() as db:
+        case = world.case(db)
+        first = world.injury(db, case)
+        entries.save(db, nurse, case.id, "injury", {"note": "of the nurse"}, replaces=first.id)
+        second = entries.correct(db, surgeon, first.id, {"allergy": "penicillin", "systolic": "80"}, reason="asked")
+        with pytest.raises(PreconditionFailed, match="entry-corrected-meanwhile"):
+            entries.correct(db, nurse, first.id, reason="late")
+        entries.save(db, nurse, case.id, "injury", {"smoking": "never"}, replaces=first.id)
+        assert entries.draft(db, nurse, case.id, "injury", replaces=first.id).raw["note"] == "of the nurse"
+        begun = entries.draft(db, nurse, case.id, "injury", replaces=second.id)
+        assert (begun.version, begun.raw["allergy"], begun.raw.get("note")) == (0, "penicillin", "")
+        third = entries.correct(db, nurse, second.id, {"note": "of the nurse"}, reason="more")
+        document = entries.get(db, surgeon, third.id).document
+        assert isinstance(document, Injury)
+        assert (document.allergy, document.systolic, document.note) == ("penicillin", 80, "of the nurse")
+        entries.discard(db, nurse, case.id, "injury", replaces=first.id)
+        assert entries.draft(db, nurse, case.id, "injury", replaces=first.id).saved_at is None
+
+
+def test_the_reason_of_a_correction_is_kept_with_its_draft_and_apart_from_its_fields(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db)
+        first = world.injury(db, case)
+        entries.save(db, surgeon, case.id, "injury", {"note": "a"}, replaces=first.id, reason="wrong side")
+        entries.save(db, surgeon, case.id, "injury", {"note": "b", drafts.REASON: "slipped in"}, replaces=first.id)
+    with world.begin() as db:
+        draft = entries.draft(db, surgeon, case.id, "injury", replaces=first.id)
+        assert (draft.reason, draft.raw["note"], drafts.REASON in draft.raw) == ("wrong side", "b", False)
+        assert entries.draft(db, surgeon, case.id, "injury").reason == ""
+
+
+@pytest.mark.parametrize("in_a_draft", [False, True])
+def test_a_time_keeps_its_seconds_through_a_form_that_shows_minutes(world: World, in_a_draft: bool) -> None:
+    surgeon = world.cast.surgeon.actor
+    back = (ids.now() - HOUR).replace(second=37)
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case, ago=3 * HOUR)
+        unit = world.severed(db, case, reflow_at=wall(back), **{"reflow_at.zone": "Asia/Urumqi"})
+        draft = entries.draft(db, surgeon, case.id, "amputation", replaces=unit.id)
+        shown = {item.name: item.value for item in describe(Amputation, draft.raw).fields() if not item.note.many}
+        assert shown["reflow_at"] == wall(back)[:16]
+        if in_a_draft:
+            entries.save(db, surgeon, case.id, "amputation", shown, replaces=unit.id)
+        unit = entries.correct(db, surgeon, unit.id, {**shown, "tamai": "zone_3"}, reason="zone")
+        assert _reflow(entries.get(db, surgeon, unit.id).document) == back
+        later = wall(back + dt.timedelta(minutes=5))[:16]
+        unit = entries.correct(db, surgeon, unit.id, {**shown, "reflow_at": later}, reason="time")
+        assert _reflow(entries.get(db, surgeon, unit.id).document) == back.replace(second=0, microsecond=0) + dt.timedelta(minutes=5)
+        assert [reading.running for reading in board.read(db, surgeon, case.id)] == ["stopped"]
+
+
+def test_a_draft_that_comes_after_its_entry_is_not_kept(world: World) -> None:
+    surgeon, raw = world.cast.surgeon.actor, {"injured_at": wall(ids.now() - HOUR), "mechanism": "crush"}
+    with world.begin() as db:
+        case = world.case(db)
+        entries.submit(db, surgeon, case.id, "injury", raw, client_key="k")
+        with pytest.raises(Conflict, match="client-key-reused"):
+            entries.save(db, surgeon, case.id, "injury", raw, version=0, client_key="k")
+        assert entries.draft(db, surgeon, case.id, "injury").raw == {}
+        assert entries.save(db, surgeon, case.id, "injury", {"note": "the next"}, version=0, client_key="k2").version == 1
+        # somebody else's key of the same name is none of theirs
+        assert entries.save(db, world.cast.nurse.actor, case.id, "injury", {"note": "mine"}, client_key="k").version == 1
+
+
+def test_a_draft_that_is_saved_while_its_entry_is_being_made_is_not_kept(world: World) -> None:
+    surgeon, raw = world.cast.surgeon.actor, {"injured_at": wall(ids.now() - HOUR), "mechanism": "crush"}
+    told: list[str] = []
+
+    def save() -> None:
+        try:
+            with world.begin() as db:
+                entries.save(db, surgeon, case.id, "injury", raw, client_key="k")
+        except Conflict as refusal:
+            told.append(refusal.code)
+
+    with world.begin() as db:
+        case = world.case(db)
+    saving = threading.Thread(target=save)
+    with world.begin() as db:
+        entries.submit(db, surgeon, case.id, "injury", raw, client_key="k")
+        saving.start()
+        saving.join(1)
+        assert saving.is_alive()
+    saving.join()
+    assert told == ["client-key-reused"]
+    with world.begin() as db:
+        assert entries.draft(db, surgeon, case.id, "injury").version == 0
+
+
 def test_two_corrections_at_once_leave_one(world: World) -> None:
     """The row itself refuses a second version 2, whoever comes past the check."""
     with world.begin() as db:
@@ -125,6 +236,28 @@ def test_two_corrections_at_once_leave_one(world: World) -> None:
         with pytest.raises(IntegrityError):
             db.flush()
         db.rollback()
+
+
+def test_of_two_who_correct_at_once_one_is_told_of_the_other(world: World) -> None:
+    with world.begin() as db:
+        case = world.case(db)
+        first = world.injury(db, case)
+    told: list[str] = []
+
+    def correct() -> None:
+        try:
+            with world.begin() as db:
+                entries.correct(db, world.cast.nurse.actor, first.id, {"note": "b"}, reason="r")
+        except PreconditionFailed as refusal:
+            told.append(refusal.code)
+
+    other = threading.Thread(target=correct)
+    with world.begin() as db:
+        entries.correct(db, world.cast.surgeon.actor, first.id, {"note": "a"}, reason="r")
+        other.start()
+        other.join(1)
+    other.join()
+    assert told == ["entry-corrected-meanwhile"]
 
 
 def test_what_a_phone_sends_twice_is_written_once(world: World) -> None:
@@ -242,3 +375,8 @@ def test_the_index_of_a_unit_is_what_the_summary_shows(world: World) -> None:
         summary = case.summary
         assert (summary.mechanism, summary.side, summary.regions) == ("sharp_cut", "left", ("finger",))
         assert [(unit.part, unit.side, unit.tamai) for unit in summary.units] == [(INDEX["part"], "left", "zone_2")]
+
+
+def _reflow(document: Document) -> dt.datetime | None:
+    assert isinstance(document, Amputation)
+    return document.reflow_at.at if document.reflow_at else None

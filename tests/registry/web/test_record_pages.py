@@ -1,0 +1,165 @@
+"""The pages that write the record: corrected again, kept whole when refused, and nothing left over for the next form."""
+
+import datetime as dt
+import re
+from html import unescape
+from uuid import UUID
+
+import pytest
+
+from core import ids
+from registry import board, cases, entries
+from registry.forms.amputation import Amputation
+from tests.registry.conftest import World, wall
+from tests.registry.web.conftest import House, field_of
+
+SCRIPT = {"Accept": "application/json"}
+
+
+def current(world: World, case_id: UUID) -> list[entries.Recorded]:
+    """The entries that stand."""
+    with world.begin() as db:
+        return entries.for_case(db, world.cast.surgeon.actor, case_id)
+
+
+def filled(html: str) -> dict[str, str]:
+    """What a browser would send of a form's visible times, and of its hidden fields, as they are."""
+    times = dict(re.findall(r'<input type="datetime-local" id="[^"]*" name="([^"]*)" value="([^"]*)"', html))
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', html))
+    taken = {name: told if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", told) else "" for name, told in times.items()}
+    zones = dict(re.findall(r'<input type="radio" name="([^"]*\.zone)" value="([^"]*)" checked', html))
+    return hidden | taken | zones
+
+
+def reason_of(html: str) -> str:
+    """What stands in the box for the reason."""
+    found = re.search(r'<textarea id="reason"[^>]*>([^<]*)</textarea>', html)
+    assert found is not None
+    return unescape(found.group(1))
+
+
+def test_an_entry_is_corrected_again_and_again(house: House) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+        standing = world.injury(db, case, note="1").id
+    surgeon, base = house.browser(world.cast.surgeon), f"/cases/{case.id}/entries/injury"
+    for note in ("2", "3"):
+        page = surgeon.get(f"{base}?replaces={standing}").text
+        sent = filled(page) | {"mechanism": "sharp_cut", "note": note, "reason": "typed wrongly"}
+        assert sent["replaces"] == str(standing)
+        assert surgeon.post(f"{base}/draft", data=sent, headers=SCRIPT).status_code == 200
+        assert surgeon.post(base, data=sent).status_code == 303
+        (item,) = current(world, case.id)
+        standing = item.entry.id
+    assert item.entry.version == 3
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "Open the version that stands"), ("zh", "打开现行版本")])
+def test_whoever_comes_second_keeps_the_words_and_is_led_to_the_version_that_stands(house: House, language: str, told: str) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+        first = world.injury(db, case)
+    nurse, base = house.browser(world.cast.nurse, language=language), f"/cases/{case.id}/entries/injury"
+    sent = filled(nurse.get(f"{base}?replaces={first.id}").text) | {"mechanism": "sharp_cut", "note": "皮缘苍白", "reason": "漏记"}
+    with world.begin() as db:
+        second = entries.correct(db, world.cast.surgeon.actor, first.id, {"allergy": "penicillin"}, reason="asked")
+    refused = nurse.post(base, data=sent)
+    assert refused.status_code == 409
+    again = nurse.get(f"{base}?replaces={first.id}")
+    for page in (refused.text, again.text):
+        assert "皮缘苍白" in page
+        assert reason_of(page) == "漏记"
+        assert told in page
+        assert f"{base}?replaces={second.id}" in page
+    newest = nurse.get(f"{base}?replaces={second.id}").text
+    assert told not in newest
+    assert 'value="penicillin"' in newest
+    sent = filled(newest) | {"mechanism": "sharp_cut", "allergy": "penicillin", "note": "皮缘苍白", "reason": "漏记"}
+    assert nurse.post(base, data=sent).status_code == 303
+    (item,) = current(world, case.id)
+    assert item.document.free_texts() == {"allergy": "penicillin", "note": "皮缘苍白"}
+
+
+def test_who_asks_to_correct_an_earlier_version_and_has_typed_nothing_gets_the_one_that_stands(house: House) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+        first = world.injury(db, case)
+        second = entries.correct(db, world.cast.surgeon.actor, first.id, {"note": "x"}, reason="asked")
+    base = f"/cases/{case.id}/entries/injury"
+    answer = house.browser(world.cast.nurse).get(f"{base}?replaces={first.id}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{base}?replaces={second.id}")
+
+
+def test_the_reason_is_there_again_when_the_form_comes_back(house: House) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+        first = world.injury(db, case)
+    surgeon, base = house.browser(world.cast.surgeon), f"/cases/{case.id}/entries/injury"
+    page = f"{base}?replaces={first.id}"
+    sent = filled(surgeon.get(page).text) | {"mechanism": "sharp_cut", "reason": "漏记过敏史"}
+    assert surgeon.post(f"{base}/draft", data=sent, headers=SCRIPT).status_code == 200
+    assert reason_of(surgeon.get(page).text) == "漏记过敏史"
+    refused = surgeon.post(base, data={**sent, "heart_rate": "fast", "reason": "心率有误"})
+    assert (refused.status_code, reason_of(refused.text)) == (422, "心率有误")
+    assert reason_of(surgeon.get(page).text) == "心率有误"
+
+
+def test_a_correction_in_the_page_leaves_every_time_where_it_was(house: House) -> None:
+    world, now = house.world, ids.now().replace(second=41)
+    times = {"cooling_started_at": now - dt.timedelta(hours=4), "reflow_at": now - dt.timedelta(hours=1)}
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case, ago=dt.timedelta(hours=6))
+        told = {name: wall(at) for name, at in times.items()} | {f"{name}.zone": "Asia/Urumqi" for name in times}
+        unit = world.severed(db, case, storage="sealed_on_ice", **told)
+    surgeon, base = house.browser(world.cast.surgeon), f"/cases/{case.id}/entries/amputation"
+    page = surgeon.get(f"{base}?replaces={unit.id}").text
+    sent = filled(page) | {"part": "index", "side": "left", "completeness": "complete", "level": "digit", "storage": "sealed_on_ice"}
+    assert surgeon.post(base, data={**sent, "note": "x", "reason": "a note"}).status_code == 303
+    document = current(world, case.id)[-1].document
+    assert isinstance(document, Amputation)
+    assert {name: getattr(document, name) and getattr(document, name).at for name in times} == times
+    with world.begin() as db:
+        (reading,) = board.readings(db, db.get_one(cases.Case, case.id))
+        assert (reading.running, reading.cold) == ("stopped", dt.timedelta(hours=3))
+
+
+def test_what_the_script_sends_late_is_not_in_the_next_form(house: House) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case)
+    surgeon, base = house.browser(world.cast.surgeon), f"/cases/{case.id}/entries/amputation"
+    page = surgeon.get(base).text
+    unit = {"part": "index", "side": "left", "completeness": "complete", "level": "digit", "note": "示指，挤压"}
+    sent = unit | {"client_key": field_of(page, "client_key"), "version": field_of(page, "version")}
+    assert surgeon.post(base, data={**sent, "then": "another"}).headers["location"] == base
+    late = surgeon.post(f"{base}/draft", data=sent, headers=SCRIPT)
+    assert (late.status_code, late.json()) == (200, {"entered": True})
+    assert "示指，挤压" not in surgeon.get(base).text
+    # a person who presses the button means it
+    assert surgeon.post(f"{base}/draft", data=sent).status_code == 303
+    assert "示指，挤压" in surgeon.get(base).text
+
+
+def test_many_words_are_kept_and_too_many_are_shown_again(house: House) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+    surgeon, base = house.browser(world.cast.surgeon, language="zh"), f"/cases/{case.id}/entries/injury"
+    many = dict.fromkeys(("note", "allergy", "antibiotic", "occupation"), "长" * 7000)
+    assert surgeon.post(f"{base}/draft", data=many, headers=SCRIPT).status_code == 200
+    refused = surgeon.post(base, data={**many, "mechanism": "crush"})
+    assert (refused.status_code, refused.text.count("长" * 7000)) == (422, 4)
+    assert surgeon.get(base).text.count("长" * 7000) == 4
+    # control characters take six bytes each at rest
+    told = dict.fromkeys(("note", "allergy", "antibiotic", "occupation", "systolic", "diastolic", "heart_rate"), "\x01" * 8000)
+    told |= dict.fromkeys(("coma_scale", "severity_score", "oxygen_saturation", "cause", "intent", "insurance"), "\x01" * 8000)
+    unkept = surgeon.post(base, data={**told, "region": ["finger"], "injured_at": "2026-11-01T10:07"})
+    assert unkept.status_code == 422
+    assert 'value="2026-11-01T10:07"' in unkept.text
+    assert "一张表单里的文字太多了" in unkept.text
