@@ -47,7 +47,8 @@ def record(db: Tx, actor: Actor, *, case_id: UUID, purpose: str, statement: str,
     """Record that a consent was given, refused or withdrawn.
 
     Withdrawing the treatment or the transfer consent revokes every grant on the case at once. Raises
-    Invalid for unknown codes, Conflict ``consent-statement-senseless`` where the table refuses.
+    Invalid for unknown codes, Conflict ``consent-statement-senseless`` where the table refuses and
+    ``case-closed``: of a closed case a consent can only be withdrawn.
     """
     case = cases.reach(db, actor, case_id, "consent:write")
     if statement not in ("give", "refuse", "withdraw"):
@@ -101,6 +102,8 @@ def _state(db: Tx, actor: Actor, case: Case, purpose: str, statement: str, giver
     if wrong:
         raise Invalid("form-invalid", fields=wrong)
     cases.hold(db, case)
+    if case.state == "closed" and statement != "withdraw":
+        raise Conflict("case-closed")
     before = newest(db, case)[purpose]
     after = states.CONSENTS[before.standing if before else "none", statement]
     if after is None:

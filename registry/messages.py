@@ -61,7 +61,8 @@ def post(db: Tx, actor: Actor, *, case_id: UUID, text: str, client_key: str | No
     """Say something in the discussion of a case; everybody the case concerns is told.
 
     The same ``client_key`` sent again gives the first message back (Conflict when the words differ). Raises
-    Invalid for an empty or too long text, or one that names a patient whose identity is not shown outside.
+    Invalid for an empty or too long text, or one that names a patient whose identity is not shown outside;
+    Conflict on a closed case.
     """
     case = cases.reach(db, actor, case_id, "message:write")
     author_id = _person(actor)
@@ -71,6 +72,9 @@ def post(db: Tx, actor: Actor, *, case_id: UUID, text: str, client_key: str | No
         if _text(db, case, known) != text:
             raise Conflict("client-key-reused")
         return known
+    cases.hold(db, case)
+    if case.state == "closed":
+        raise Conflict("case-closed")
     if not text or len(text) > TEXT_LIMIT:
         raise Invalid("form-invalid", fields={"text": "field-too-long" if text else "field-required"})
     audience.screen(db, actor, case, {"text": text})

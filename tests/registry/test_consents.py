@@ -119,3 +119,25 @@ def test_a_question_asked_anew_after_a_withdrawal_is_left_alone(world: World) ->
     run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, referrals.OVERDUE: referrals.overdue})
     with world.begin() as db:
         assert db.get_one(Referral, referral.id).state == "requested"
+
+
+def test_of_a_closed_case_a_consent_can_be_withdrawn_and_nothing_else_recorded(world: World) -> None:
+    cast, surgeon = world.cast, world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db)
+        world.asked(db, case)
+        world.sign(db, case)
+        cases.close(db, surgeon, case.id)
+        for statement in ("give", "refuse"):
+            with pytest.raises(Conflict, match="case-closed"):
+                consents.record(db, surgeon, case_id=case.id, purpose="teaching", statement=statement)
+        assert consents.newest(db, case)["teaching"] is None
+        assert cases.get(db, cast.expert.actor, case.id)
+        assert consents.record(db, surgeon, case_id=case.id, purpose="transfer", statement="withdraw").standing == "withdrawn"
+        with pytest.raises(NotFound):
+            cases.get(db, cast.expert.actor, case.id)
+        with pytest.raises(Conflict, match="case-closed"):
+            consents.record(db, surgeon, case_id=case.id, purpose="transfer", statement="give")
+    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, referrals.OVERDUE: referrals.overdue})
+    with world.begin() as db:
+        assert cases.get(db, surgeon, case.id).state == "closed"

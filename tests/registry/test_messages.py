@@ -77,6 +77,18 @@ def test_those_whom_the_case_concerns_are_told_and_nobody_else(world: World) -> 
         assert {name: count for name, count in told.items() if count} == {"surgeon": 2, "expert": 1, "nurse": 1}
 
 
+def test_nothing_is_said_on_a_closed_case_and_what_was_said_is_read(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db)
+        first = messages.post(db, surgeon, case_id=case.id, text="before", client_key="k")
+        cases.close(db, surgeon, case.id)
+        with pytest.raises(Conflict, match="case-closed"):
+            messages.post(db, surgeon, case_id=case.id, text="after")
+        assert messages.post(db, surgeon, case_id=case.id, text="before", client_key="k") is first, "sent twice, taken once"
+        assert [post.text for post in messages.thread(db, surgeon, case.id)] == ["before"]
+
+
 def test_outsiders_neither_read_nor_write(world: World) -> None:
     cast = world.cast
     with world.begin() as db:
