@@ -23,7 +23,8 @@ from registry.outgoing import Referral
 
 _MINUTE, _HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 
-# By when, counted from the request: allocated, acknowledged, answered. Defaults; a hospital's policy.
+# By when, counted from the request: allocated, acknowledged, answered. Defaults; a hospital's policy. What lies
+# between two of them is a step's own time: whoever is given a question late, or instead of another, has that much.
 CLOCKS: dict[str, dict[str, dt.timedelta]] = {
     "emergency": {"requested": 5 * _MINUTE, "allocated": 10 * _MINUTE, "acknowledged": 20 * _MINUTE},
     "urgent": {"requested": 10 * _MINUTE, "allocated": 20 * _MINUTE, "acknowledged": 30 * _MINUTE},
@@ -136,11 +137,21 @@ def move(
         referral.acknowledged_at = referral.acknowledged_at or now
         referral.answered_at = referral.answered_at or now
     if event != "escalate":
-        within = CLOCKS[referral.urgency].get(after)
-        referral.due_at = referral.requested_at + within if within is not None else None
+        referral.due_at = _due(referral, now)
         watch(db, referral)
     db.flush()
     step(db, actor, case, referral, event, person_id=person_id, code=code, words=words)
+
+
+def _due(referral: Referral, now: dt.datetime) -> dt.datetime | None:
+    """By when the step at hand is to be taken, never sooner than in the time it has for itself; None when there is none."""
+    within = CLOCKS[referral.urgency]
+    if referral.state not in within:
+        return None
+    steps = list(within)
+    before = steps.index(referral.state)
+    own = within[referral.state] - (within[steps[before - 1]] if before else dt.timedelta())
+    return max(referral.requested_at + within[referral.state], now + own)
 
 
 def step(
