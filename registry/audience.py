@@ -29,6 +29,12 @@ def participants(db: Tx, case: Case) -> set[UUID]:
     return found | ({case.created_by} if case.created_by else set())
 
 
+def knows(db: Tx, actor: Actor, case: Case) -> bool:
+    """Whether this reader may know who the patient is: one of the own hospital, or one who is shown the identity."""
+    own = actor.organisation_id == case.organisation_id
+    return own or policy.allowed(db, actor, "patient:identify", organisation_id=case.organisation_id, case_id=case.id)
+
+
 def screen(db: Tx, actor: Actor, case: Case, texts: Mapping[str, str]) -> None:
     """Refuse words that give the patient away to outsiders who are not shown the identity. Raises Invalid.
 

@@ -4,39 +4,20 @@ The treating side decides; its decision is part of the record, appended and neve
 on the same opinion stands beside the earlier one, the newest counts.
 """
 
-import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import select
 
 from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, SignInNeeded
-from core.tables import Base, Code, IdColumn
-from registry import audience, cases, notices, once, opinions, valuesets
+from registry import audience, cases, choices, notices, once, opinions, valuesets
 from registry.cases import Case
+from registry.choices import Decision
 
 TEXT_LIMIT = 4000
-
-
-class Decision(Base):
-    """One decision on one opinion; ``reason`` is sealed under the case key."""
-
-    __tablename__ = "decisions"
-    __table_args__ = (UniqueConstraint("case_id", "author_id", "client_key"), Index(None, "case_id", "id"))
-
-    id: Mapped[IdColumn]
-    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
-    opinion_id: Mapped[UUID] = mapped_column(ForeignKey("opinions.id"))
-    author_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
-    at: Mapped[dt.datetime]
-    choice: Mapped[Code]
-    reason: Mapped[bytes | None]
-    client_key: Mapped[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +49,7 @@ def record(
     reason = reason.strip()
     once.lock(db, actor, case.id, client_key)
     if client_key and (known := _by_client_key(db, actor, case, client_key)):
-        if (known.opinion_id, known.choice, _reason(db, case, known)) != (opinion_id, choice, reason):
+        if (known.opinion_id, known.choice, choices.reason(db, case, known)) != (opinion_id, choice, reason):
             raise Conflict("client-key-reused")
         return known
     opinion = opinions.row(db, case, opinion_id)
@@ -110,19 +91,12 @@ def record(
 def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Decided]:
     """The decisions on a case, oldest first; recorded as reading the case."""
     case = cases.get(db, actor, case_id)
-    rows = db.scalars(select(Decision).where(Decision.case_id == case.id).order_by(Decision.at, Decision.id))
-    return [Decided(row, _reason(db, case, row)) for row in rows]
+    return [Decided(row, choices.reason(db, case, row)) for row in choices.of_case(db, case)]
 
 
 def decided(db: Tx, opinion_ids: list[UUID]) -> set[UUID]:
     """Which of these opinions have a decision, for a caller that holds their cases."""
     return set(db.scalars(select(Decision.opinion_id).where(Decision.opinion_id.in_(opinion_ids))))
-
-
-def _reason(db: Tx, case: Case, decision: Decision) -> str:
-    if decision.reason is None:
-        return ""
-    return cases.unseal(db, case, "decision", "decisions", decision.id, decision.reason).decode()
 
 
 def _by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Decision | None:

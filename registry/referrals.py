@@ -3,13 +3,13 @@
 Requested by the treating hospital, allocated by a coordinator of the invited one (or addressed straight to
 an expert on duty), acknowledged, answered by a signed opinion; or declined with a reason, or withdrawn.
 Each step has its clock by urgency, counted from the request; a silent step escalates by itself. Access
-follows: a referral gives grants and takes them back. An agreement between the hospitals and the consents
+follows: a referral gives grants and takes them back. A hospital that says no as a whole is let in no longer. An agreement between the hospitals and the consents
 are needed, except in an emergency, where the reason for going on without is recorded.
 """
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from dataclasses import asdict
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,8 +20,7 @@ from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import Job
-from imaging import annotations
-from registry import audience, cases, consents, entries, messages, notices, outgoing, patients, questions, valuesets
+from registry import audience, cases, consents, disclosure, notices, outgoing, questions, valuesets
 from registry.cases import Case
 from registry.outgoing import Referral
 from registry.questions import OVERDUE, Asked, Contact, Step, Waiting, Words, contact, waiting_for, words
@@ -47,7 +46,6 @@ __all__ = [
     "of_expert",
     "overdue",
     "request",
-    "screen",
     "waiting_for",
     "withdraw",
     "words",
@@ -78,10 +76,9 @@ def request(
 ) -> Referral:
     """Put a question about a case to another hospital; with ``expert_id`` straight to the expert on duty there.
 
-    Raises Invalid with a code per field: a missing question, free text of the referral, the record or the
-    discussion that names the patient although identity is not shown, ``referral-no-agreement`` and
-    ``consent-missing`` (each cured in an emergency by a reason in ``without_agreement`` or
-    ``without_consent``); Conflict when the case state forbids it or the hospital has been asked already.
+    Raises Invalid with a code per field: a missing question, words that would be read there and name the
+    patient although identity is not shown (``disclosure.screen``), ``referral-no-agreement`` and ``consent-missing``
+    (each cured in an emergency by a reason in ``without_agreement`` or ``without_consent``); Conflict when the case state forbids it or the hospital has been asked already.
     """
     case = cases.reach(db, actor, case_id, "case:refer")
     if actor.person_id is None:
@@ -96,7 +93,7 @@ def request(
     if outgoing.still_out(db, case.id, to_organisation_id):
         raise Conflict("referral-open-already")
     if not sees_identity:
-        screen(db, case, {"question": said.question, "reason": said.reason})
+        disclosure.screen(db, case, to_organisation_id, asdict(said))
     for purpose in consents.missing(db, case):
         consents.excuse(db, actor, case, purpose, said.without_consent)
     now = ids.now()
@@ -115,7 +112,7 @@ def request(
         client_key=client_key,
         due_at=now + questions.CLOCKS[case.urgency]["requested"],
     )
-    text = json.dumps({name: getattr(said, name) for name in Words.__slots__}, ensure_ascii=False)
+    text = json.dumps(asdict(said), ensure_ascii=False)
     referral.words = cases.seal(db, case, "referral", "referrals", referral.id, text.encode())
     db.add(referral)
     db.flush()
@@ -131,9 +128,14 @@ def request(
 
 
 def withdraw(db: Tx, actor: Actor, referral_id: UUID, *, reason: str = "") -> Referral:
-    """Take a question back. The access it gave ends at once. Conflict when it was answered or withdrawn already."""
+    """Take a question back. The access it gave ends at once.
+
+    Raises Conflict when it was answered or withdrawn already, Invalid for a reason that names a patient whose
+    identity is not shown there: who is asked next will read it.
+    """
     referral, case = _reach(db, actor, referral_id, "referral:withdraw")
     expert = referral.expert_id
+    audience.screen(db, actor, case, {"reason": reason})
     questions.move(db, actor, case, referral, "withdraw", words=reason.strip())
     _take_back(db, actor, case, referral)
     told = {expert} if expert else set(questions.coordinators(db, referral.to_organisation_id))
@@ -148,7 +150,8 @@ def withdraw(db: Tx, actor: Actor, referral_id: UUID, *, reason: str = "") -> Re
 def allocate(db: Tx, actor: Actor, referral_id: UUID, *, expert_id: UUID) -> Referral:
     """Give a question to an expert of one's own hospital; a second time gives it to another.
 
-    Raises NotFound ``person-not-found`` for somebody who is no expert there, Conflict by the state.
+    Raises NotFound ``person-not-found`` for somebody who is no expert there, Conflict by the state and when
+    the hospital has been asked anew since it declined.
     """
     referral, case = _reach(db, actor, referral_id, "referral:allocate")
     _of_invited(actor, referral)
@@ -170,7 +173,8 @@ def acknowledge(db: Tx, actor: Actor, referral_id: UUID) -> Referral:
 def decline(db: Tx, actor: Actor, referral_id: UUID, *, code: str, reason: str = "") -> Referral:
     """Say no with a reason (value set decline_reason; words needed for ``other``): the expert asked, or a coordinator there.
 
-    The expert's access ends; the asker is told at once, and a coordinator may allocate again.
+    The asker is told at once. When the expert declined, their access ends and a coordinator may allocate again;
+    a coordinator declines for the hospital, and all access the question gave ends.
     """
     referral = _row(db, actor, referral_id)
     by_expert = referral.expert_id == actor.person_id
@@ -180,11 +184,9 @@ def decline(db: Tx, actor: Actor, referral_id: UUID, *, code: str, reason: str =
         raise Invalid("form-invalid", fields={"code": "field-code-unknown"})
     if code == "other" and not reason.strip():
         raise Invalid("form-invalid", fields={"reason": "field-required"})
-    expert = referral.expert_id
     questions.move(db, actor, case, referral, "decline", code=code, words=reason.strip())
-    if expert is not None:
-        _take_back(db, actor, case, referral, person_id=expert)
-        referral.expert_id = None
+    referral.expert_id = None
+    _take_back(db, actor, case, referral, person_id=actor.person_id if by_expert else None)
     told = {referral.requested_by, *questions.coordinators(db, referral.to_organisation_id)}
     notices.tell(db, told, "referral-declined", case, but=actor.person_id)
     _lapse(db, actor, case)
@@ -235,19 +237,6 @@ def of_expert(db: Tx, case: Case, actor: Actor) -> Referral | None:
         .order_by(Referral.requested_at.desc(), Referral.id.desc())
         .limit(1)
     )
-
-
-def screen(db: Tx, case: Case, texts: Mapping[str, str]) -> None:
-    """Check the words of a referral, of record, discussion and marks for the patient's identifiers. Raises Invalid."""
-    found = dict(texts)
-    for item in entries.recorded(db, case):
-        for name, text in item.document.free_texts().items():
-            found[f"{item.entry.type}.{name}"] = text
-    for number, text in enumerate(messages.texts(db, case), start=1):
-        found[f"message.{number}"] = text
-    for mark in annotations.standing(db, case.organisation_id, case.id):
-        found[f"mark.{mark.id}"] = mark.text
-    patients.screen(db, cases.patient_of(db, case), found)
 
 
 def consent_withdrawn(database: Database, job: Job) -> None:
@@ -319,6 +308,8 @@ def _allocate(db: Tx, actor: Actor, case: Case, referral: Referral, expert_id: U
     if not people.serves(db, referral.to_organisation_id, "expert", expert_id):
         raise NotFound("person-not-found")
     was_open = referral.open
+    if not was_open and outgoing.still_out(db, case.id, referral.to_organisation_id):
+        raise Conflict("referral-open-already")
     referral.expert_id, referral.acknowledged_at = expert_id, None
     questions.move(db, actor, case, referral, "allocate", person_id=expert_id)
     if before is not None and before != expert_id:
@@ -346,7 +337,8 @@ def _give(db: Tx, actor: Actor, case: Case, referral: Referral, role: str, perso
 
 def _take_back(db: Tx, actor: Actor, case: Case, referral: Referral, *, person_id: UUID | None = None) -> None:
     """Revoke what this referral gave: everything, or one expert's part."""
-    for grant in audience.grants(db, case):
+    # the hospital's grant last: a coordinator takes back on the strength of it
+    for grant in sorted(audience.grants(db, case), key=lambda grant: grant.person_id is None):
         if grant.reason == _reason(referral) and person_id in (None, grant.person_id):
             grants.revoke(db, actor, grant.id, because="referral-ended")
 

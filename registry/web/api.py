@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 
 from auth import people, policy
 from imaging import annotations, manifest
-from registry import board, cases, entries, messages, notices, patients, worklist
+from registry import board, cases, disclosure, entries, messages, notices, patients, worklist
 from registry.cases import Case, Filter
 from registry.clocks import Reading
 from registry.entries import Recorded
@@ -94,8 +94,8 @@ def case(db: Db, me: Me, case_id: UUID) -> m.CaseFull:
 
 @router.get("/cases/{case_id}/entries")
 def list_entries(db: Db, me: Me, case_id: UUID, history: bool = False) -> list[m.EntryOut]:
-    """The record in the order it was written; earlier versions only with ``history``."""
-    return [_entry(item) for item in entries.for_case(db, me, case_id, history=history)]
+    """The record in the order it was written; earlier versions only with ``history``, to who may know the patient."""
+    return [_entry(item) for item in disclosure.record(db, me, case_id, history=history)]
 
 
 @router.post("/cases/{case_id}/entries", status_code=201)

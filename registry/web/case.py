@@ -15,7 +15,21 @@ from core import ids
 from core.actor import Actor
 from core.db import Tx
 from imaging import annotations
-from registry import board, cases, consents, decisions, entries, followups, messages, notices, opinions, questions, referrals
+from registry import (
+    audience,
+    board,
+    cases,
+    consents,
+    decisions,
+    disclosure,
+    entries,
+    followups,
+    messages,
+    notices,
+    opinions,
+    questions,
+    referrals,
+)
 from registry.cases import Case
 from registry.entries import Recorded
 from registry.forms import shown
@@ -156,11 +170,12 @@ def identify(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
 
 @router.get("/cases/{case_id}/record")
 def record(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
-    """The whole record with every version of every entry, to read and to print."""
+    """The whole record to read and to print; every version of every entry for who may know the patient."""
     case = cases.get(db, me, case_id)
-    found = entries.for_case(db, me, case_id, history=True)
+    found = disclosure.record(db, me, case_id)
     rows = [(item, shown.view(item.document, all_fields=True)) for item in found]
-    return render(request, "case/record.html", recorded=rows, **banner(request, db, me, case))
+    withheld = not audience.knows(db, me, case) and any(item.entry.version > 1 for item in found)
+    return render(request, "case/record.html", recorded=rows, withheld=withheld, **banner(request, db, me, case))
 
 
 @router.get("/cases/{case_id}/close")

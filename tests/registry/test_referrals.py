@@ -11,7 +11,8 @@ from core import audit, ids
 from core.actor import Actor
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import JobRow
-from registry import cases, entries, messages, notices, questions, referrals, states
+from registry import audience, cases, decisions, entries, messages, notices, questions, referrals, states
+from registry.cases import Case
 from registry.referrals import Referral
 from tests.registry.conftest import World, run_jobs
 
@@ -106,6 +107,34 @@ def test_a_silent_step_escalates_once_and_both_sides_are_told(world: World) -> N
             assert waiting.overdue
             referrals.allocate(db, cast.coordinator.actor, row.id, expert_id=cast.expert.id)
             assert row.state == "allocated"
+
+
+def test_whoever_is_given_a_late_question_has_the_time_of_their_step(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        referral = world.asked(db, world.case(db))
+    began = referral.requested_at
+    own = {"allocated": 5 * MINUTE, "acknowledged": 10 * MINUTE}
+
+    def escalated(at: dt.datetime) -> bool:
+        with ids.told(at):
+            run_jobs(world.database, OVERDUE)
+            with world.begin() as db:
+                return db.get_one(Referral, referral.id).state == "escalated"
+
+    assert escalated(began + 21 * MINUTE)
+    given = began + 30 * MINUTE
+    with ids.told(given), world.begin() as db:
+        row = referrals.allocate(db, cast.coordinator.actor, referral.id, expert_id=cast.second_expert.id)
+        assert row.allocated_at is not None
+        assert row.due_at == row.allocated_at + own["allocated"]
+    assert not escalated(given + MINUTE), "the new expert has only just been asked"
+    with ids.told(given + 2 * MINUTE), world.begin() as db:
+        row = referrals.acknowledge(db, cast.second_expert.actor, referral.id)
+        assert row.acknowledged_at is not None
+        assert row.due_at == row.acknowledged_at + own["acknowledged"]
+    assert not escalated(given + 11 * MINUTE)
+    assert escalated(given + 13 * MINUTE), "the time does run"
 
 
 def test_a_step_taken_in_time_does_not_escalate(world: World) -> None:
@@ -210,6 +239,76 @@ def test_words_that_give_the_patient_away_are_found_wherever_they_stand(world: W
         assert injury.version == 1
 
 
+def refused(world: World, db: Any, case: Case, **more: object) -> dict[str, str]:
+    """Where words stand for which a question that does not show the identity is refused."""
+    with pytest.raises(Invalid, match="text-identifies-patient") as caught:
+        world.refer(db, case, **more)
+    return dict(caught.value.fields)
+
+
+def test_the_reasons_for_going_on_without_are_looked_at_too(world: World) -> None:
+    named = "text-names-patient"
+    with world.begin() as db:
+        people.create(db, Actor.system(world.cast.kashgar.id), login="duty", name="值班", name_en="Duty", roles=("coordinator",))
+        case = world.case(db, consent=False)
+        told = {"without_consent": "张卫国昏迷", "without_agreement": "张卫国家属要求", "to_organisation_id": world.cast.kashgar.id}
+        assert refused(world, db, case, **told) == {"without_consent": named, "without_agreement": named}
+        assert world.refer(db, case, **told, sees_identity=True).open
+
+
+def test_the_reason_of_a_correction_and_each_of_several_units_are_looked_at(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db)
+        injury = world.injury(db, case, note="张卫国，左示指")
+        entries.correct(db, surgeon, injury.id, {"note": "左示指"}, reason="删去张卫国的名字")
+        world.severed(db, case, note="张卫国的示指")
+        world.severed(db, case, part="thumb", note="拇指")
+        named = "text-names-patient"
+        assert refused(world, db, case) == {"injury.reason": named, "amputation.note": named}
+        for item in entries.for_case(db, surgeon, case.id):
+            entries.correct(db, surgeon, item.entry.id, {"note": "左手"}, reason="重写")
+        assert world.refer(db, case).open
+
+
+def test_what_was_decided_and_asked_before_is_looked_at_where_it_would_be_read(world: World) -> None:
+    cast, surgeon = world.cast, world.cast.surgeon.actor
+    named = "text-names-patient"
+    with world.begin() as db:
+        people.create(db, Actor.system(cast.kashgar.id), login="duty", name="值班", name_en="Duty", roles=("coordinator",))
+        asked = world.case(db)
+        known = world.refer(db, asked, question="张卫国能否再植？", sees_identity=True)
+        there = {"to_organisation_id": cast.kashgar.id, "without_agreement": "最近"}
+        world.refer(db, asked, **there)
+        referrals.withdraw(db, surgeon, known.id)
+        assert refused(world, db, asked) == {"question.1": named}
+        decided = world.case(db)
+        world.asked(db, decided, question="张卫国能否再植？", sees_identity=True)
+        opinion = world.sign(db, decided)
+        decisions.record(db, surgeon, case_id=decided.id, opinion_id=opinion.id, choice="modify", reason="张卫国不同意")
+        assert refused(world, db, decided, **there) == {"question.1": named, "decision.1": named}, "an opinion quotes its question"
+        assert world.refer(db, decided, sees_identity=True).open
+
+
+def test_why_a_question_was_taken_back_or_declined_does_not_name_the_patient_to_who_is_asked_next(world: World) -> None:
+    cast, surgeon = world.cast, world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db)
+        first = world.refer(db, case)
+        with pytest.raises(Invalid) as caught:
+            referrals.withdraw(db, surgeon, first.id, reason="张卫国转院")
+        assert caught.value.fields == {"reason": "text-names-patient"}
+        assert first.open
+        referrals.withdraw(db, surgeon, first.id, reason="转院")
+        second = world.refer(db, case, sees_identity=True)
+        referrals.withdraw(db, surgeon, second.id, reason="张卫国转院")
+        assert refused(world, db, case) == {"question.2": "text-names-patient"}
+        other = world.case(db)
+        third = world.asked(db, other, sees_identity=True)
+        referrals.decline(db, cast.expert.actor, third.id, code="other", reason="认识张卫国")
+        assert refused(world, db, other) == {"question.1": "text-names-patient"}
+
+
 def test_a_question_sent_twice_is_asked_once_and_a_hospital_has_one_at_a_time(world: World) -> None:
     with world.begin() as db:
         case = world.case(db)
@@ -255,6 +354,33 @@ def test_a_coordinator_may_give_a_question_to_another_and_the_first_loses_it(wor
             referrals.allocate(db, cast.coordinator.actor, referral.id, expert_id=cast.surgeon.id)
         referrals.decline(db, cast.coordinator.actor, referral.id, code="no_capacity")
         assert case.state == "draft"
+
+
+def test_a_hospital_that_says_no_is_let_in_no_longer(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case = world.case(db)
+        for give in (world.refer, world.asked):
+            referral = give(db, case)
+            referrals.decline(db, cast.coordinator.actor, referral.id, code="no_capacity")
+            assert (referral.state, referral.expert_id, case.state) == ("declined", None, "draft")
+            assert audience.grants(db, case) == []
+            for member in (cast.coordinator, cast.expert):
+                with pytest.raises(NotFound):
+                    cases.get(db, member.actor, case.id)
+
+
+def test_a_declined_question_is_not_given_out_beside_the_one_asked_since(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case = world.case(db)
+        first = world.asked(db, case)
+        referrals.decline(db, cast.expert.actor, first.id, code="no_capacity")
+        second = world.refer(db, case)
+        with pytest.raises(Conflict, match="referral-open-already"):
+            referrals.allocate(db, cast.coordinator.actor, first.id, expert_id=cast.second_expert.id)
+        assert (first.state, second.state) == ("declined", "requested")
+        referrals.allocate(db, cast.coordinator.actor, second.id, expert_id=cast.second_expert.id)
 
 
 def test_a_question_taken_back_closes_the_case_to_the_other_hospital(world: World) -> None:

@@ -73,6 +73,7 @@ timeline-addendum = Addendum signed
 timeline-decision-accept = Opinion accepted
 timeline-decision-modify = Opinion accepted with changes
 timeline-decision-reject = Opinion not followed
+timeline-because-consent-withdrawn = The patient’s consent was withdrawn
 timeline-consent-given = Consent given: { $purpose }
 timeline-consent-refused = Consent refused: { $purpose }
 timeline-consent-withdrawn = Consent withdrawn: { $purpose }
@@ -101,11 +102,12 @@ talk-send = Send
 talk-new = new
 
 record-title = Record
-record-all = Whole record, with earlier versions
+record-all = Whole record
 record-empty = Nothing has been entered yet.
 record-version = version { $version }
 record-correct = Correct
 record-replaced = A later version replaces this one.
+record-withheld = Earlier versions are not shown, because this question does not show who the patient is.
 record-add-injury = Add an injury
 record-add-amputation = Add a severed part
 
@@ -120,6 +122,7 @@ follow-planned = planned { $on }
 
 consent-title = Consent
 consent-change = Record a consent
+consent-withdraw-closed = Record that a consent was withdrawn
 consent-standing-none = not asked yet
 consent-standing-given = given
 consent-standing-refused = refused
@@ -133,8 +136,8 @@ identity-noted = That you have seen this is recorded in the log of the patient's
 
 close-title = Close the case
 close-lead = A closed case can be read but not written in any more.
+close-waits = The case can be closed once the question is answered, declined or taken back.
 close-go = Close it for good
 access-title = Who saw it
 record-more = Everything entered
-close-waits = The case can be closed once the question is answered, declined or taken back.
 case-banner = Case and patient

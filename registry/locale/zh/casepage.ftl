@@ -70,6 +70,7 @@ timeline-addendum = 签署补充意见
 timeline-decision-accept = 采纳会诊意见
 timeline-decision-modify = 修改后采纳会诊意见
 timeline-decision-reject = 未采纳会诊意见
+timeline-because-consent-withdrawn = 患者撤回了同意
 timeline-consent-given = 已同意：{ $purpose }
 timeline-consent-refused = 不同意：{ $purpose }
 timeline-consent-withdrawn = 撤回同意：{ $purpose }
@@ -92,11 +93,12 @@ talk-send = 发送
 talk-new = 新
 
 record-title = 病历记录
-record-all = 全部记录及历史版本
+record-all = 全部记录
 record-empty = 还没有记录。
 record-version = 第 { $version } 版
 record-correct = 更正
 record-replaced = 已有更新的版本。
+record-withheld = 本次会诊不显示患者身份，因此不显示更正前的版本。
 record-add-injury = 添加受伤情况
 record-add-amputation = 添加离断部位
 
@@ -111,6 +113,7 @@ follow-planned = 计划于 { $on }
 
 consent-title = 知情同意
 consent-change = 记录同意情况
+consent-withdraw-closed = 记录患者撤回同意
 consent-standing-none = 尚未询问
 consent-standing-given = 已同意
 consent-standing-refused = 不同意
@@ -124,8 +127,8 @@ identity-noted = 您的本次查看已记入患者所在医院的审计日志。
 
 close-title = 结案
 close-lead = 结案后只能查看，不能再填写。
+close-waits = 会诊答复、婉拒或撤回后方可结案。
 close-go = 确认结案
 access-title = 访问记录
 record-more = 全部内容
-close-waits = 会诊答复、婉拒或撤回后方可结案。
 case-banner = 病例与患者
