@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import and_, exists, or_, select
+from sqlalchemy.orm import aliased
 
 from auth import rules
 from core import ids
@@ -17,8 +18,8 @@ from core.actor import Actor
 from core.db import Tx
 from registry import board, cases, followups, messages, notices, referrals
 from registry.cases import Case
+from registry.choices import Decision
 from registry.clocks import Reading
-from registry.decisions import Decision
 from registry.followups import Visit
 from registry.messages import Message, MessageMark
 from registry.opinions import Opinion
@@ -132,7 +133,7 @@ def _asked_of_me(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
         select(Referral, Case)
         .join(Case, Case.id == Referral.case_id)
         .where(cases.visible(actor, "referral:answer"), Referral.expert_id == actor.person_id)
-        .where(Referral.state.in_(REFERRAL_OPEN))
+        .where(Referral.state.in_(REFERRAL_OPEN), Case.state != "closed")
         .limit(LIMIT)
     )
     for referral, case in db.execute(rows):
@@ -141,23 +142,34 @@ def _asked_of_me(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
 
 
 def _to_allocate(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
-    """Questions to the coordinator's hospital that nobody has, or whose expert is silent past the deadline."""
+    """Questions to the coordinator's hospital that nobody has, or whose expert is silent past the deadline.
+
+    A declined one stays while the hospital is let in and has not been asked anew: the expert said no, not the hospital.
+    """
     if not rules.roles_for(actor, "granted", "referral:allocate"):
         return
+    later = aliased(Referral)
+    anew = exists().where(
+        later.case_id == Referral.case_id,
+        later.to_organisation_id == Referral.to_organisation_id,
+        later.requested_at > Referral.requested_at,
+    )
     rows = (
         select(Referral, Case)
         .join(Case, Case.id == Referral.case_id)
         .where(cases.visible(actor, "referral:allocate"), Referral.to_organisation_id == actor.organisation_id)
+        .where(Case.state != "closed")
         .where(
             or_(
-                Referral.state.in_(("requested", "escalated", "declined")),
-                (Referral.state.in_(REFERRAL_OPEN)) & (Referral.due_at < now),
+                Referral.state.in_(("requested", "escalated")),
+                and_(Referral.state == "declined", ~anew),
+                and_(Referral.state.in_(REFERRAL_OPEN), Referral.due_at < now),
             )
         )
         .limit(LIMIT)
     )
     for referral, case in db.execute(rows):
-        action = "call" if referral.expert_id and referral.state != "escalated" else "allocate"
+        action = "call" if referral.expert_id else "allocate"
         yield replace(_of_referral(case, referral, action, now), waiting=referrals.waiting_for(db, referral, now))
 
 
@@ -227,6 +239,7 @@ def _open_of_own(db: Tx, actor: Actor) -> list[tuple[Referral, Case]]:
         select(Referral, Case)
         .join(Case, Case.id == Referral.case_id)
         .where(cases.visible(actor), Case.organisation_id == actor.organisation_id, Referral.state.in_(REFERRAL_OPEN))
+        .where(Case.state != "closed")
         .order_by(Referral.due_at)
         .limit(LIMIT)
     )

@@ -85,15 +85,20 @@ def write_plain(act: Act) -> Act:
 
 
 def _for_coordinator(known: Known, me: Actor) -> Now | None:
-    if "referral:allocate" not in known.may:
+    if "referral:allocate" not in known.may or known.case.state == "closed":
         return None
-    for asked in known.asked:
-        row = asked.referral
-        if row.to_organisation_id == me.organisation_id and row.state in ("requested", "escalated", "declined"):
-            return Now(
-                "now-allocate", (Act("now-act-allocate", f"/cases/{known.case.id}/referrals/{row.id}", main=True),), True, row.requested_at
-            )
-    return None
+    # one question at a time lies with a hospital: the newest is the one that may still be given out
+    mine = [asked.referral for asked in known.asked if asked.referral.to_organisation_id == me.organisation_id]
+    if not mine or not (mine[-1].open or mine[-1].state == "declined"):
+        return None
+    row = mine[-1]
+    allocate = Act("now-act-allocate", f"/cases/{known.case.id}/referrals/{row.id}", main=True)
+    if row.expert_id is None:
+        return Now("now-allocate", (allocate,), True, row.requested_at)
+    found = known.waiting.get(row.id)
+    if found is None or not found.overdue:
+        return None
+    return Now(f"now-late-{found.event}", (write_plain(allocate),), True, found.since, found.organisation_id, waiting=found)
 
 
 def _undecided(known: Known, me: Actor) -> Now | None:

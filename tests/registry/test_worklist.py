@@ -78,6 +78,38 @@ def test_a_coordinator_calls_an_expert_who_is_silent(world: World) -> None:
         assert item.waiting.contacts[0].name == "陈浩"
 
 
+def test_an_expert_past_the_deadline_is_called_also_after_it_was_told(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        world.refer(db, world.case(db), expert_id=cast.expert.id)
+    with ids.told(ids.now() + HOUR):
+        run_jobs(world.database, {referrals.OVERDUE: referrals.overdue})
+        with world.begin() as db:
+            assert pairs(worklist.items(db, cast.coordinator.actor).needs) == [("call", "0001")]
+
+
+def test_a_question_the_hospital_declined_leaves_its_list_also_when_it_is_asked_anew(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case = world.case(db)
+        referrals.decline(db, cast.coordinator.actor, world.refer(db, case).id, code="no_capacity")
+        assert worklist.items(db, cast.coordinator.actor).needs == []
+        assert pairs(worklist.items(db, cast.surgeon.actor).needs) == [("refer-again", "0001")]
+        world.asked(db, case)
+        world.sign(db, case)
+        assert worklist.items(db, cast.coordinator.actor).needs == []
+
+
+def test_a_question_an_expert_declined_leaves_the_list_with_the_case(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case = world.case(db)
+        referrals.decline(db, cast.expert.actor, world.asked(db, case).id, code="no_capacity")
+        assert pairs(worklist.items(db, cast.coordinator.actor).needs) == [("allocate", "0001")]
+        cases.close(db, cast.surgeon.actor, case.id)
+        assert worklist.items(db, cast.coordinator.actor).needs == []
+
+
 def test_a_declined_question_comes_back_to_the_surgeon_and_the_coordinator(world: World) -> None:
     cast = world.cast
     with world.begin() as db:
