@@ -1,5 +1,7 @@
 """Asking another hospital, and answering: allocate, acknowledge, decline, take back. And consents."""
 
+from collections.abc import Set
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +14,20 @@ from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid, NotFound
-from registry import cases, consents, questions, referrals
+from registry import cases, consents, outgoing, questions, referrals
+from registry.cases import Case
+from registry.outgoing import Referral
 from registry.states import REFERRAL_OPEN
 from registry.web.case import banner
 from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.pages import in_language, label, render, see
+from registry.web.timeline import because
 from registry.web.translations import has, language_of, translate
 
 router = APIRouter(include_in_schema=False)
+NOTHING = FormData()
+TICKS = ("sees_identity", *(f"consent_{purpose}" for purpose in consents.NEEDED_TO_REFER))
 WORDS = ("question", "reason", "specialty", "rank", "to_organisation_id", "without_agreement", "without_consent", "giver", "client_key")
 
 
@@ -28,7 +35,7 @@ WORDS = ("question", "reason", "specialty", "rank", "to_organisation_id", "witho
 def ask(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     """The question and to whom."""
     values = dict.fromkeys(WORDS, "") | {"specialty": "hand_surgery", "rank": "any", "giver": "patient", "client_key": str(ids.new())}
-    return _form(request, db, me, case_id, values, Attempt(), sees_identity=False)
+    return _form(request, db, me, case_id, values, Attempt())
 
 
 @router.post("/cases/{case_id}/refer")
@@ -38,8 +45,8 @@ def request_(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Res
         _request(db, me, form, case_id)
     if tried:
         return see(f"/cases/{case_id}")
-    values = {name: text(form, name) for name in WORDS}
-    return _form(request, db, me, case_id, values, tried, sees_identity=bool(text(form, "sees_identity")))
+    ticks = {name for name in TICKS if text(form, name)}
+    return _form(request, db, me, case_id, {name: text(form, name) for name in WORDS}, tried, ticks)
 
 
 @router.get("/cases/{case_id}/referrals/{referral_id}")
@@ -60,7 +67,7 @@ def allocate(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, referr
     """Give it to an expert."""
     with attempt(db) as tried:
         referrals.allocate(db, me, referral_id, expert_id=_id(form, "expert_id"))
-    return see(f"/cases/{case_id}") if tried else _page(request, db, me, case_id, referral_id, tried)
+    return see(f"/cases/{case_id}") if tried else _page(request, db, me, case_id, referral_id, tried, form)
 
 
 @router.post("/cases/{case_id}/referrals/{referral_id}/decline")
@@ -68,7 +75,7 @@ def decline(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, referra
     """Say no, with a reason. Who declined may see the case no longer."""
     with attempt(db) as tried:
         referrals.decline(db, me, referral_id, code=text(form, "code"), reason=text(form, "reason"))
-    return see("/") if tried else _page(request, db, me, case_id, referral_id, tried)
+    return see("/") if tried else _page(request, db, me, case_id, referral_id, tried, form)
 
 
 @router.post("/cases/{case_id}/referrals/{referral_id}/withdraw")
@@ -76,7 +83,7 @@ def withdraw(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, referr
     """Take the question back."""
     with attempt(db) as tried:
         referrals.withdraw(db, me, referral_id, reason=text(form, "reason"))
-    return see(f"/cases/{case_id}") if tried else _page(request, db, me, case_id, referral_id, tried)
+    return see(f"/cases/{case_id}") if tried else _page(request, db, me, case_id, referral_id, tried, form)
 
 
 @router.get("/cases/{case_id}/consents")
@@ -98,7 +105,7 @@ def record(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respo
             giver=text(form, "giver") or "patient",
             note=text(form, "note"),
         )
-    return see(f"/cases/{case_id}/consents") if tried else _consents(request, db, me, case_id, tried)
+    return see(f"/cases/{case_id}/consents") if tried else _consents(request, db, me, case_id, tried, form)
 
 
 def _request(db: Tx, me: Actor, form: FormData, case_id: UUID) -> None:
@@ -121,7 +128,9 @@ def _request(db: Tx, me: Actor, form: FormData, case_id: UUID) -> None:
     )
 
 
-def _form(request: Request, db: Tx, me: Actor, case_id: UUID, values: dict[str, str], tried: Attempt, *, sees_identity: bool) -> Response:
+def _form(
+    request: Request, db: Tx, me: Actor, case_id: UUID, values: dict[str, str], tried: Attempt, ticks: Set[str] = frozenset()
+) -> Response:
     case = cases.reach(db, me, case_id, "case:refer")
     cases.seen(db, me, case)
     language = language_of(request)
@@ -132,7 +141,7 @@ def _form(request: Request, db: Tx, me: Actor, case_id: UUID, values: dict[str, 
         **banner(request, db, me, case),
         "values": values,
         "tried": tried,
-        "sees_identity": sees_identity,
+        "ticks": ticks,
         "hospitals": hospitals,
         "missing": consents.missing(db, case),
         "named": [_place(language, field) for field in tried.errors if "." in field],
@@ -142,7 +151,7 @@ def _form(request: Request, db: Tx, me: Actor, case_id: UUID, values: dict[str, 
     return render(request, "case/refer.html", status=tried.status, **context)
 
 
-def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID, tried: Attempt) -> Response:
+def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID, tried: Attempt, sent: FormData = NOTHING) -> Response:
     case, asked = cases.get(db, me, case_id), referrals.get(db, me, referral_id)
     row, language = asked.referral, language_of(request)
     if row.case_id != case_id:
@@ -155,11 +164,14 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID,
         "asked": asked,
         "waiting": questions.waiting_for(db, row),
         "tried": tried,
+        "sent": {name: text(sent, name) for name in ("code", "reason")},
+        "chosen": text(sent, "expert_id") or str(row.expert_id),
+        "because": partial(because, language),
         "experts": [
             (str(p.id), in_language(language, p), label(language, "specialty", p.specialty) if p.specialty else "")
             for p in (people.members(db, me.organisation_id, "expert") if invited and "referral:allocate" in may_do else [])
         ],
-        "may_allocate": invited and "referral:allocate" in may_do and row.state in REFERRAL_OPEN | {"declined"},
+        "may_allocate": invited and "referral:allocate" in may_do and _may_go_on(db, case, row),
         "may_decline": invited and row.state in REFERRAL_OPEN and (mine or "referral:allocate" in may_do),
         "may_acknowledge": mine and row.state in ("allocated", "escalated") and row.acknowledged_at is None,
         "may_withdraw": "referral:withdraw" in may_do and row.state in REFERRAL_OPEN | {"declined"},
@@ -167,17 +179,34 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID,
     return render(request, "case/referral.html", status=tried.status, **context)
 
 
-def _consents(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt) -> Response:
+def _may_go_on(db: Tx, case: Case, row: Referral) -> bool:
+    """Whether somebody may still be given the question: it is open, or was declined and the hospital has not been asked anew."""
+    declined = row.state == "declined" and outgoing.still_out(db, case.id, row.to_organisation_id) is None
+    return case.state != "closed" and (row.open or declined)
+
+
+def _consents(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt, sent: FormData = NOTHING) -> Response:
     case = cases.reach(db, me, case_id, "consent:write")
-    standing = consents.standing(db, me, case_id)
-    return render(request, "case/consents.html", status=tried.status, standing=standing, tried=tried, **banner(request, db, me, case))
+    context: dict[str, Any] = {
+        **banner(request, db, me, case),
+        "standing": consents.standing(db, me, case_id),
+        "tried": tried,
+        "sent": {name: text(sent, name) for name in ("purpose", "giver", "note")},
+    }
+    return render(request, "case/consents.html", status=tried.status, **context)
 
 
 def _place(language: str, field: str) -> str:
-    """Where words stand that name the patient: ``injury.note``, ``message.2``."""
+    """Where words stand that name the patient: ``injury.note``, ``message.2``, ``question.1``."""
     kind, _, name = field.partition(".")
     if kind == "message":
         return translate(language, "refer-named-message", number=name)
+    if kind == "question":
+        return translate(language, "refer-named-question", number=name)
+    if kind == "decision":
+        return translate(language, "refer-named-decision", number=name)
+    if name == "reason":
+        return f"{translate(language, f'entry-{kind}')}: {translate(language, 'entry-reason-title')}"
     key = f"form-{kind}-{name.replace('_', '-')}"
     return (
         f"{translate(language, f'entry-{kind}')}: {translate(language, key)}" if has(language, key) else translate(language, "record-title")

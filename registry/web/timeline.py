@@ -20,6 +20,9 @@ from registry.web.pages import label
 from registry.web.translations import translate
 from registry.web.who import Names
 
+# Why the product itself took a step; what people choose from is in the value set ``decline_reason``.
+BECAUSE = {"consent-withdrawn": "timeline-because-consent-withdrawn"}
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -47,6 +50,11 @@ def by_day(moments: Iterable[Moment], when: Clock) -> list[Told]:
     for moment in sorted(moments, key=lambda found: found.at, reverse=True):
         days.setdefault(when.day(moment.at), []).append(moment)
     return [Told(day, tuple(found)) for day, found in days.items()]
+
+
+def because(language: str, code: str | None) -> str:
+    """The reason of a step in words; empty where none was given."""
+    return translate(language, BECAUSE[code]) if code in BECAUSE else label(language, "decline_reason", code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +108,7 @@ class Teller:
                     continue
                 person = self.names.person(step.person_id) if step.person_id else ""
                 text = self._t(f"timeline-referral-{step.event}", hospital=hospital, person=person)
-                reason = label(self.when.language, "decline_reason", step.code)
-                note = " · ".join(part for part in (reason, step.words) if part)
+                note = " · ".join(part for part in (because(self.when.language, step.code), step.words) if part)
                 yield Moment(
                     step.at,
                     text,
