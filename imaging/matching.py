@@ -195,10 +195,16 @@ def _padded(time: str, digit: str) -> str:
 
 
 def _wild(held: str, asked: str) -> bool:
+    """Wildcards of PS3.4 C.2.2.2.4. Each run of letters takes its first place and keeps it, so that stars never multiply."""
     if plain(asked):
         return held == asked
-    pattern = "".join({"*": ".*", "?": "."}.get(letter) or re.escape(letter) for letter in re.sub(r"\*+", "*", asked))
+    head, *rest = (_run(part) for part in re.sub(r"\*+", "*", asked).split("*"))
+    pattern = head + "".join(f"(?>.*?{part})" for part in rest[:-1]) + (f".*{rest[-1]}" if rest else "")
     return re.fullmatch(pattern, held, re.DOTALL) is not None
+
+
+def _run(letters: str) -> str:
+    return "".join("." if letter == "?" else re.escape(letter) for letter in letters)
 
 
 def _name_matches(held: object, asked: str, *, fuzzy: bool) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.errors import Invalid
@@ -121,6 +121,33 @@ def test_uids_may_be_repeated() -> None:
     assert matching.parse("study", [("StudyInstanceUID", "1.2"), ("StudyInstanceUID", "1.3")]).uids == {"StudyInstanceUID": ["1.2", "1.3"]}
 
 
+def naive(held: str, asked: str) -> bool:
+    """The wildcards by their definition, every way tried."""
+    if not asked:
+        return not held
+    if asked[0] == "*":
+        return any(naive(held[at:], asked[1:]) for at in range(len(held) + 1))
+    return bool(held) and asked[0] in ("?", held[0]) and naive(held[1:], asked[1:])
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text("ab.\n", max_size=7), st.text("ab.*?", min_size=1, max_size=6))
+@example("ab", "?*?")
+@example("aab", "*a?")
+@example("ab", "**b*")
+def test_wildcards_match_as_every_way_tried_would(held: str, asked: str) -> None:
+    assert matching._wild(held, asked) is naive(held, asked)
+
+
+def test_many_stars_are_answered_without_trying_every_way() -> None:
+    """Each star that may be taken back would multiply the ways: with 64 of them the answer never came."""
+    held = "a" * 60_000
+    assert not matches("StudyDescription", "*a" * 64 + "*b", held)
+    assert matches("StudyDescription", "*a" * 64 + "*", held)
+    assert not matches("StudyDescription", "*?a" * 64 + "*b*", held)
+
+
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([*sorted(matching.KEYS["instance"]), "limit", "offset", "includefield", "x"]), st.text(max_size=20)))
 )
