@@ -32,8 +32,9 @@ INLINE_LIMIT = 1 << 10
 KEPT_LIMIT = 64 << 10
 """Other top-level values longer than this are left in the file."""
 HEADER_LIMIT = 32 << 20
-LARGEST_IMAGE = 1 << 28
-"""Rows × columns; the longest composed radiographs have an eighth of it."""
+LARGEST_IMAGE = 1 << 26
+"""Rows × columns; the longest composed radiographs have half of it. A file of some kilobytes can say that it has so many
+pixels, and whoever looks at it holds them all in the server."""
 FRAMES_LIMIT = 1_000_000
 
 UNREADABLE = "?"

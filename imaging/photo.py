@@ -20,8 +20,9 @@ from pydicom.uid import UID, JPEGBaseline8Bit, VLPhotographicImageStorage
 
 from imaging import jpeg
 from imaging.confined import Refused, Source
+from imaging.dicom import LARGEST_IMAGE
 
-PIXEL_LIMIT = 100_000_000
+PIXEL_LIMIT = LARGEST_IMAGE
 FILE_LIMIT = 128 << 20
 PROFILE_LIMIT = 1 << 20
 QUALITY = 95

@@ -5,7 +5,9 @@ What comes out is made of pixels alone: no metadata, comment or profile of the f
 """
 
 import io
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -17,12 +19,14 @@ from imaging import attributes, codecs, tables
 from imaging.attributes import Attributes
 from imaging.frames import Frames, Layout
 from imaging.sandbox import Pool
-from imaging.tables import Window
+from imaging.tables import Floats, Window
 
 Picture = NDArray[np.uint8]
 """(rows, columns) grey or (rows, columns, 3) RGB."""
 Mime = Literal["image/jpeg", "image/png", "image/webp"]
 MOST_EDGE = 16_384
+BAND = 1 << 18
+"""Pixels worked on at a time."""
 _GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _RGB = frozenset({"RGB", "YBR_ICT", "YBR_RCT"})
 
@@ -59,21 +63,23 @@ def small(frames: Frames, header: Attributes, frame: int, edge: int, pool: Pool)
 
 
 def from_array(found: NDArray[Any], header: Attributes, layout: Layout, *, frame: int = 0, window: Window | None = None) -> Picture:
-    """Samples as ``Frames.array`` gives them, as a picture. Raises Unsupported."""
+    """Samples as ``Frames.array`` gives them, as a picture. Raises Unsupported.
+
+    Beside the samples and the picture nothing of the size of either is held: a small file can have very many pixels.
+    """
     if layout.samples == 3:
-        return _colour(found, layout)
+        return _by_bands(found, _colour(layout))
     if layout.photometric == "PALETTE COLOR" and layout.bits_allocated <= 16 and not layout.floating:
-        chosen: Picture = tables.palette(header, layout)[_codes(found)]
-        return chosen
+        colours = tables.palette(header, layout)
+        return _by_bands(_codes(found), lambda band: colours[band])
     if layout.photometric not in _GREY:
         raise Unsupported("image-photometric")
     if layout.floating or layout.bits_allocated > 16:
-        values = found.astype(np.float64) if layout.floating else tables.meaning(found, layout).astype(np.float64)
-        return tables.greys(np.nan_to_num(values), header, layout, frame, window, lambda: _extent(values, header))
+        return _by_bands(found, _wide(found, header, layout, frame, window))
     codes = _codes(found)
     values = tables.values_of(layout)
-    looked_up: Picture = tables.greys(values, header, layout, frame, window, lambda: _extent(_present(codes, values), header))[codes]
-    return looked_up
+    looked_up = tables.greys(values, header, layout, frame, window, lambda: _extent([_present(codes, values)], header))
+    return _by_bands(codes, lambda band: looked_up[band])
 
 
 def fit(found: Picture, viewport: Viewport) -> Picture:
@@ -114,31 +120,80 @@ def decode(data: bytes) -> Picture:
     return found[..., 0] if grey else found
 
 
+def _bands(found: NDArray[Any]) -> Iterator[slice]:
+    step = max(BAND // found.shape[1], 1)
+    return (slice(top, top + step) for top in range(0, found.shape[0], step))
+
+
+def _by_bands(found: NDArray[Any], shade: Callable[[NDArray[Any]], Picture]) -> Picture:
+    """The picture that ``shade`` makes, some rows at a time: what is wide on the way is never as large as the picture."""
+    made: Picture | None = None
+    for band in _bands(found):
+        shaded = shade(found[band])
+        if made is None:
+            made = np.empty((found.shape[0], *shaded.shape[1:]), np.uint8)
+        made[band] = shaded
+    assert made is not None  # no layout is without rows
+    return made
+
+
 def _codes(found: NDArray[Any]) -> NDArray[Any]:
     return found.view(f"<u{found.dtype.itemsize}") if found.dtype.kind == "i" else found
 
 
-def _present(codes: NDArray[Any], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values[np.flatnonzero(np.bincount(codes.ravel(), minlength=len(values)))]
+def _present(codes: NDArray[Any], values: Floats) -> Floats:
+    present = np.zeros(len(values), np.bool_)
+    for band in _bands(codes):
+        present[codes[band]] = True
+    return values[present]
 
 
-def _extent(values: NDArray[np.float64], header: Attributes) -> tuple[float, float]:
+def _wide(found: NDArray[Any], header: Attributes, layout: Layout, frame: int, window: Window | None) -> Callable[[NDArray[Any]], Picture]:
+    """Grey for samples of more values than a table holds."""
+
+    def values(band: NDArray[Any]) -> Floats:
+        return (band if layout.floating else tables.meaning(band, layout)).astype(np.float64)
+
+    def numbers(band: NDArray[Any]) -> Floats:
+        return np.nan_to_num(values(band))
+
+    ends = [end for band in _bands(found) for each in (numbers(found[band]),) for end in (each.min(), each.max())]
+    ends = [min(ends), max(ends)]
+    extent = cache(lambda: _extent((values(found[band]) for band in _bands(found)), header))
+
+    def shade(band: NDArray[Any]) -> Picture:
+        # a table of the header is read by whether any value of the picture is negative, so each band sees its ends
+        seen = np.concatenate((ends, numbers(band).ravel()))
+        return tables.greys(seen, header, layout, frame, window, extent)[2:].reshape(band.shape)
+
+    return shade
+
+
+def _extent(parts: Iterable[Floats], header: Attributes) -> tuple[float, float]:
     """Smallest and largest of what was measured: padding around the picture is not (PS3.3 C.7.5.1.1.2)."""
-    measured = values[np.isfinite(values)]
     padding = attributes.number(header, "PixelPaddingValue")
-    if padding is not None:
-        limit = attributes.number(header, "PixelPaddingRangeLimit")
-        low, high = sorted((padding, padding if limit is None else limit))
-        measured = measured[(measured < low) | (measured > high)]
-    return (float(measured.min()), float(measured.max())) if measured.size else (0.0, 0.0)
+    least, most = np.inf, -np.inf
+    for values in parts:
+        measured = values[np.isfinite(values)]
+        if padding is not None:
+            limit = attributes.number(header, "PixelPaddingRangeLimit")
+            low, high = sorted((padding, padding if limit is None else limit))
+            measured = measured[(measured < low) | (measured > high)]
+        if measured.size:
+            least, most = min(least, float(measured.min())), max(most, float(measured.max()))
+    return (least, most) if least <= most else (0.0, 0.0)
 
 
-def _colour(found: NDArray[Any], layout: Layout) -> Picture:
+def _colour(layout: Layout) -> Callable[[NDArray[Any]], Picture]:
     if layout.floating or (layout.photometric not in _RGB and layout.photometric not in codecs.YBR):
         raise Unsupported("image-photometric")
-    used = tables.meaning(found, layout) if layout.bits_stored < layout.bits_allocated else found
-    narrow: Picture = (used >> max(layout.bits_stored - 8, 0)).astype(np.uint8)
-    if layout.photometric in codecs.YBR and not layout.compressed:
-        turned: Picture = codecs.ybr_to_rgb(narrow)
-        return turned
-    return narrow
+
+    def shade(band: NDArray[Any]) -> Picture:
+        used = tables.meaning(band, layout) if layout.bits_stored < layout.bits_allocated else band
+        narrow: Picture = (used >> max(layout.bits_stored - 8, 0)).astype(np.uint8)
+        if layout.photometric in codecs.YBR and not layout.compressed:
+            turned: Picture = codecs.ybr_to_rgb(narrow)
+            return turned
+        return narrow
+
+    return shade

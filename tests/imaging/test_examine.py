@@ -66,6 +66,13 @@ REFUSED = [
     ("inconsistent", "1000 frames", lambda: samples.dicom(NumberOfFrames="1000")),
     ("inconsistent", "less than no frames", lambda: samples.dicom(NumberOfFrames="-5")),
     ("too-large", "65535 x 65535", lambda: samples.dicom(Rows=65535, Columns=65535)),
+    (
+        "too-large",
+        "16384 x 16384 bits in 33 kB",
+        lambda: samples.dicom(
+            syntax=samples.DEFLATED, Rows=16384, Columns=16384, BitsAllocated=1, BitsStored=1, HighBit=0, PixelData=bytes(1 << 25)
+        ),
+    ),
     ("uid", "no uid", lambda: samples.dicom(SOPInstanceUID="not a uid")),
     ("uid", "study uid missing", lambda: samples.dicom(StudyInstanceUID=None)),
     ("transfer-syntax", "unknown", lambda: samples.dicom(syntax="1.2.3.4.5")),

@@ -2,6 +2,7 @@
 
 import io
 import time
+import tracemalloc
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
@@ -213,3 +214,47 @@ def test_a_radiograph_is_rendered_by_table_at_once() -> None:
     began = time.process_time()
     render.from_array(found, WINDOWED, layout)
     assert time.process_time() - began < 0.1
+
+
+WIDE: dict[str, tuple[str, dict[str, Any]]] = {
+    "bits": ("u1", {"bits_allocated": 1, "bits_stored": 1, "high_bit": 0}),
+    "signed bits": ("u1", {"bits_allocated": 1, "bits_stored": 1, "high_bit": 0, "signed": True}),
+    "radiograph": ("<u2", {}),
+    "signed": ("<i2", {"signed": True, "bits_stored": 16, "high_bit": 15}),
+    "long": ("<u4", {"bits_allocated": 32, "bits_stored": 32, "high_bit": 31}),
+    "float": ("<f4", {"bits_allocated": 32, "bits_stored": 32, "high_bit": 31, "floating": True}),
+    "double": ("<f8", {"bits_allocated": 64, "bits_stored": 64, "high_bit": 63, "floating": True}),
+    "colour": ("<u2", {"samples": 3, "photometric": "RGB"}),
+    "luminance": ("u1", {"samples": 3, "photometric": "YBR_FULL", "bits_allocated": 8, "bits_stored": 8, "high_bit": 7}),
+}
+
+
+@pytest.mark.parametrize("kind", WIDE)
+def test_a_picture_takes_the_memory_of_itself_and_not_of_wider_copies(kind: str) -> None:
+    """A deflated file of 33 kB may hold 2²⁸ one-bit pixels: counting them as 64-bit numbers took 2 GB of the server."""
+    dtype, facts = WIDE[kind]
+    layout = grey(rows=2048, columns=4096, **facts)
+    found = np.zeros((2048, 4096, 3)[: 2 if layout.samples == 1 else 3], dtype)
+    found[0, 0] = 1
+    tracemalloc.start()
+    try:
+        made = render.from_array(found, {}, layout)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert made.shape == found.shape
+    assert peak < made.nbytes + (24 << 20)  # one copy of 64 bits would be 64 MiB
+
+
+@pytest.mark.parametrize("kind", ["long", "float", "double"])
+def test_bands_of_a_picture_are_shaded_alike(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the extent of the whole picture, and a table by whether any value of it is negative."""
+    dtype, facts = WIDE[kind]
+    layout = grey(rows=64, columns=32, signed=kind == "long", **facts)
+    found = np.linspace(-1000, 1000, 64 * 32).reshape(64, 32).astype(dtype.replace("u", "i"))
+    item = {"00283002": {"vr": "US", "Value": [4, 0xFFFF, 8]}, "00283006": {"vr": "US", "Value": [10, 20, 30, 40]}}
+    for header in ({}, {"00280120": {"vr": "US", "Value": [0]}}, {"00283010": {"vr": "SQ", "Value": [item]}}):
+        whole = render.from_array(found, header, layout)
+        with monkeypatch.context() as patch:
+            patch.setattr(render, "BAND", 100)
+            assert (render.from_array(found, header, layout) == whole).all()
