@@ -98,10 +98,14 @@ def create(
 ) -> Person:
     """Add a person to the actor's organisation, with roles there, without any way to sign in yet.
 
-    Needs ``people:manage``. Raises Denied, and Invalid naming the fields (a login somebody has is
-    ``login-taken``).
+    Needs ``people:manage`` in a session and, to hand out roles, a step-up. Raises Denied, StepUpNeeded, and
+    Invalid naming the fields (a login somebody has is ``login-taken``).
     """
     rules.require_in_organisation(actor, "people:manage")
+    rules.refuse_token(actor)
+    roles = sorted(set(roles))
+    if roles:
+        rules.require_step_up(actor)
     home = db.get_one(Organisation, actor.organisation_id)
     texts = {"name": name, "name_en": name_en, "title": title, "phone": phone, "licence_number": licence_number, "specialty": specialty}
     texts = {key: unicodedata.normalize("NFC", value).strip() for key, value in texts.items()}
@@ -113,7 +117,6 @@ def create(
         time_zone=time_zone or home.time_zone,
         **texts,
     )
-    roles = sorted(set(roles))
     _check(person, texts, roles)
     for role in roles:
         _check_handing_out(actor, role)
@@ -226,9 +229,11 @@ def dismiss(db: Tx, actor: Actor, person_id: UUID, role: str) -> None:
 def disable(db: Tx, actor: Actor, person_id: UUID) -> Person:
     """Shut a person of the actor's home organisation out: sessions and tokens end for good, the work stays.
 
-    Needs ``people:manage``. Raises NotFound, Denied, and Conflict for the last administrator of any hospital.
+    Needs ``people:manage`` in a session, without a step-up: it has to be quick. Raises NotFound, Denied, and
+    Conflict for the last administrator of any hospital.
     """
     person = manageable(db, actor, person_id, at_home=True)
+    rules.refuse_token(actor)
     for organisation_id, roles in workplaces(db, person_id).items():
         if "administrator" in roles:
             _check_not_last(db, person_id, organisation_id)

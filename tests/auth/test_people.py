@@ -24,7 +24,13 @@ def fresh(actor: Actor) -> Actor:
 def test_an_administrator_adds_a_person_to_their_own_hospital(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
     with database.begin() as db:
         person = people.create(
-            db, cast.administrator.actor, login=" Gu.Ｌan ", name="顾岚", name_en="Gu Lan", roles=["nurse", "surgeon"], phone="0997-5550102"
+            db,
+            fresh(cast.administrator.actor),
+            login=" Gu.Ｌan ",
+            name="顾岚",
+            name_en="Gu Lan",
+            roles=["nurse", "surgeon"],
+            phone="0997-5550102",
         )
         assert (person.login, person.organisation_id, person.time_zone) == ("gu.lan", cast.aral.id, "Asia/Urumqi")
         assert people.roles_in(db, person.id, cast.aral.id) == {"nurse", "surgeon"}
@@ -39,7 +45,7 @@ def test_nobody_else_adds_people(database: Database, cast: Cast, name: str) -> N
 
 
 def test_what_is_wrong_with_a_new_person_is_named(database: Database, cast: Cast) -> None:
-    admin = cast.administrator.actor
+    admin = fresh(cast.administrator.actor)
     with database.begin() as db:
         with pytest.raises(Invalid) as wrong:
             people.create(
@@ -107,6 +113,31 @@ def test_handing_out_a_role_needs_a_step_up(database: Database, cast: Cast) -> N
             people.dismiss(db, cast.administrator.actor, cast.nurse.id, "nurse")
         people.appoint(db, fresh(cast.administrator.actor), cast.nurse.id, "coordinator")
         assert people.roles_in(db, cast.nurse.id, cast.aral.id) == {"nurse", "coordinator"}
+
+
+def test_adding_somebody_with_a_role_needs_a_step_up(database: Database, cast: Cast) -> None:
+    admin = cast.administrator.actor
+    with database.begin() as db:
+        with pytest.raises(StepUpNeeded):
+            people.create(db, admin, login="he.yu", name="何雨", roles=["administrator"])
+        assert people.by_login(db, "he.yu") is None
+        person = people.create(db, admin, login="he.yu", name="何雨")
+        assert people.roles_in(db, person.id, cast.aral.id) == frozenset()
+        assert people.create(db, fresh(admin), login="gu.lan", name="顾岚", roles=["nurse"]).login == "gu.lan"
+
+
+def test_a_token_adds_nobody_and_shuts_nobody_out(database: Database, cast: Cast) -> None:
+    machine = dataclasses.replace(fresh(cast.administrator.actor), session_id=None, token_id=ids.new(), scopes=frozenset({"people:manage"}))
+    with database.begin() as db:
+        for act in (
+            lambda: people.create(db, machine, login="he.yu", name="何雨"),
+            lambda: people.create(db, machine, login="he.yu", name="何雨", roles=["administrator"]),
+            lambda: people.disable(db, machine, cast.nurse.id),
+        ):
+            with pytest.raises(Denied) as refused:
+                act()
+            assert refused.value.code == "session-needed"
+        assert people.serves(db, cast.aral.id, "nurse", cast.nurse.id)
 
 
 def test_nobody_changes_their_own_rights(database: Database, cast: Cast) -> None:
