@@ -10,7 +10,7 @@ import datetime as dt
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, and_, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, and_, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import people, rules
@@ -20,6 +20,10 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.tables import Base, Code, IdColumn
+
+_SAME = ("case_id", "grantee_organisation_id", "role")
+_LIVE_PERSON = text("revoked_at IS NULL AND person_id IS NOT NULL")
+_LIVE_ROLE = text("revoked_at IS NULL AND person_id IS NULL")
 
 GRANTABLE = frozenset(role for role, relation, _ in rules.RULES if relation == "granted")
 
@@ -31,6 +35,9 @@ class Grant(Base):
     __table_args__ = (
         Index("ix_grants_case_id", "case_id"),
         Index("ix_grants_grantee", "grantee_organisation_id", "role", "person_id"),
+        # two indexes, since no NULL equals another
+        Index("uq_grants_live_person", *_SAME, "person_id", unique=True, sqlite_where=_LIVE_PERSON, postgresql_where=_LIVE_PERSON),
+        Index("uq_grants_live_role", *_SAME, unique=True, sqlite_where=_LIVE_ROLE, postgresql_where=_LIVE_ROLE),
     )
 
     id: Mapped[IdColumn]
@@ -90,7 +97,8 @@ def give(
 
     Who may refer the case may let in anybody. Who may allocate it may let in people of their own hospital,
     not longer and not seeing more than they were let in themselves. An equal grant that is live is
-    replaced. Raises NotFound for a case or person the actor cannot see, Denied, and Invalid.
+    replaced; of two given at once one is a Conflict, ``written-meanwhile``. Raises NotFound for a case or person
+    the actor cannot see, Denied, and Invalid.
     """
     held = holding(db, actor, case_id, lock=True)
     may = partial(rules.decide, actor, organisation_id=organisation_id, case_id=case_id, grants=held)
@@ -106,9 +114,11 @@ def give(
         _check_passing_on(actor, organisation_id, grantee_organisation_id, held, sees_identity=sees_identity, expires_at=expires_at)
     if not people.serves(db, grantee_organisation_id, role, person_id):
         raise NotFound("person-not-found")
-    for grant in db.scalars(select(Grant).where(Grant.case_id == case_id, Grant.revoked_at.is_(None))):
-        if (grant.grantee_organisation_id, grant.person_id, grant.role) == (grantee_organisation_id, person_id, role):
-            grant.revoked_at, grant.revoked_because = ids.now(), "replaced"
+    equal = select(Grant).where(Grant.case_id == case_id, Grant.grantee_organisation_id == grantee_organisation_id)
+    equal = equal.where(Grant.role == role, Grant.person_id == person_id, Grant.revoked_at.is_(None)).order_by(Grant.id)
+    for grant in db.scalars(equal.with_for_update(key_share=True), execution_options={"populate_existing": True}):
+        grant.revoked_at, grant.revoked_because = ids.now(), "replaced"
+    db.flush()
     grant = Grant(
         case_id=case_id,
         organisation_id=organisation_id,

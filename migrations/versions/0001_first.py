@@ -328,6 +328,20 @@ def upgrade() -> None:
     with op.batch_alter_table("grants", schema=None) as batch_op:
         batch_op.create_index("ix_grants_case_id", ["case_id"], unique=False)
         batch_op.create_index("ix_grants_grantee", ["grantee_organisation_id", "role", "person_id"], unique=False)
+        batch_op.create_index(
+            "uq_grants_live_person",
+            ["case_id", "grantee_organisation_id", "role", "person_id"],
+            unique=True,
+            sqlite_where=sa.text("revoked_at IS NULL AND person_id IS NOT NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL AND person_id IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "uq_grants_live_role",
+            ["case_id", "grantee_organisation_id", "role"],
+            unique=True,
+            sqlite_where=sa.text("revoked_at IS NULL AND person_id IS NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL AND person_id IS NULL"),
+        )
 
     op.create_table(
         "instances",
@@ -936,6 +950,16 @@ def downgrade() -> None:
 
     op.drop_table("instances")
     with op.batch_alter_table("grants", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_grants_live_role",
+            sqlite_where=sa.text("revoked_at IS NULL AND person_id IS NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL AND person_id IS NULL"),
+        )
+        batch_op.drop_index(
+            "uq_grants_live_person",
+            sqlite_where=sa.text("revoked_at IS NULL AND person_id IS NOT NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL AND person_id IS NOT NULL"),
+        )
         batch_op.drop_index("ix_grants_grantee")
         batch_op.drop_index("ix_grants_case_id")
 

@@ -137,6 +137,37 @@ def test_giving_again_replaces(database: Database, cast: Cast) -> None:
         assert not sees(db, cast.coordinator, cast)
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["a-person", "a-role"])
+def test_of_two_given_at_once_one_stays(database: Database, cast: Cast, named: bool) -> None:
+    member = cast.expert if named else cast.coordinator
+    whom: dict[str, Any] = {"role": "expert", "person_id": cast.expert.id} if named else {"role": "coordinator"}
+    together, outcomes = threading.Barrier(2), []
+
+    def let_in() -> None:
+        together.wait()
+        try:
+            with database.begin() as db:
+                give(db, cast, cast.surgeon, **whom)
+                time.sleep(0.3)
+            outcomes.append("given")
+        except Conflict as conflict:
+            outcomes.append(conflict.code)
+
+    threads = [threading.Thread(target=let_in) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "given" in outcomes
+    assert set(outcomes) <= {"given", "written-meanwhile"}
+    with database.begin() as db:
+        live = [g for g in grants.for_case(db, cast.surgeon.actor, case_id=CASE, organisation_id=cast.aral.id) if g.revoked_at is None]
+        assert len(live) == 1
+        assert sees(db, member, cast)
+        grants.revoke(db, cast.surgeon.actor, live[0].id, because="withdrawn")
+        assert not sees(db, member, cast)
+
+
 def test_what_a_case_has_given_is_shown_to_who_reads_it(database: Database, cast: Cast) -> None:
     with database.begin() as db:
         join(db, cast.kashgar, "yu.bo", "于波", "Yu Bo", "expert")
