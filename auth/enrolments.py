@@ -1,8 +1,9 @@
 """Enrolments: how somebody gets a first password and authenticator, or a new password when they forgot theirs.
 
-An administrator hands out a secret that is good once and for three days; the person brings it back with a
-password of their own choice and a code. Whoever has an authenticator must show a code of it: a new password
-never gets anybody round the second factor. Whoever has none confirms the one that is offered here.
+An administrator hands out a secret that is good once and for three days, and not beyond the day the person is
+shut out; the person brings it back with a password of their own choice and a code. Whoever has an
+authenticator must show a code of it: a new password never gets anybody round the second factor. Whoever has
+none confirms the one that is offered here. Only the command line replaces both at once (``reset``).
 """
 
 import datetime as dt
@@ -19,7 +20,7 @@ from auth.proofs import Refused
 from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
-from core.errors import NotFound
+from core.errors import Denied, NotFound
 from core.tables import Base, IdColumn
 
 LIFE = dt.timedelta(days=3)
@@ -56,8 +57,10 @@ def issue(db: Tx, actor: Actor, person_id: UUID) -> str:
     """
     person = people.manageable(db, actor, person_id, at_home=True)
     rules.require_step_up(actor)
+    # two who hand one out at once come one after the other, so that the newest alone is good
+    db.execute(select(Person.id).where(Person.id == person_id).with_for_update(key_share=True))
     now, plain = ids.now(), secret.mint()
-    db.execute(update(Enrolment).where(Enrolment.person_id == person_id, Enrolment.ended_at.is_(None)).values(ended_at=now))
+    _end_all(db, person_id)
     offered = None if factors.in_use(db, person_id) else factors.make(db, person)[0].id
     row = Enrolment(digest=secret.digest(plain), person_id=person_id, factor_id=offered, issued_at=now, expires_at=now + LIFE)
     db.add(row)
@@ -76,18 +79,22 @@ def shown(db: Tx, plain: str) -> Shown:
 def complete(db: Tx, plain: str, *, password: str, code: str, address: str) -> Person | Refused:
     """Choose the password and prove the authenticator; every session of the person ends and the secret with it.
 
-    Refused ``code-wrong``. Raises NotFound, Throttled, and Invalid by the rules of `passwords.check`.
+    Refused ``code-wrong`` or ``throttled``. Raises NotFound, Throttled, and Invalid by the rules of `passwords.check`.
     """
     row, person = _open(db, plain)
     passwords.hold(db, person, password)
     actor = Actor(person_id=person.id, organisation_id=person.organisation_id)
     factor = db.get(Factor, row.factor_id) if row.factor_id is not None and factors.in_use(db, person.id) is None else None
     network = throttle.network(address)
-    right = factors.take(db, factor, code) if factor is not None else proofs.code(db, person, code, network=network)
+    if factor is None:
+        wrong = proofs.code(db, person, code, network=network)
+    else:
+        wrong = None if factors.take(db, factor, code) else Refused("code-wrong")
     row.tries += 1
-    if not right:
+    if wrong is not None:
         db.flush()
-        return Refused("code-wrong")
+        _record(db, actor, "enrolment:refuse", row, person, outcome="failure")
+        return wrong
     passwords.put(db, person, password)
     if factor is not None:
         factors.adopt(db, actor, factor)
@@ -98,19 +105,44 @@ def complete(db: Tx, plain: str, *, password: str, code: str, address: str) -> P
     return person
 
 
+def reset(db: Tx, actor: Actor, person_id: UUID, plain: str) -> Offer:
+    """Give a person a new password and a new authenticator in the place of the old, and end every session.
+
+    For the command line, when both are lost; API tokens go on. Raises Denied for any person, NotFound, and
+    Invalid by the rules of `passwords.check`.
+    """
+    rules.require_in_organisation(actor, "people:manage")
+    if actor.person_id is not None:
+        raise Denied("not-allowed")
+    person = people.manageable(db, actor, person_id, at_home=True)
+    _end_all(db, person_id)
+    passwords.put(db, person, plain)
+    offer = factors.install(db, actor, person_id)
+    sessions.end_all(db, actor, person_id, because="reset")
+    audit.record(
+        db, actor, "person:reset", organisation_id=person.organisation_id, person_id=person.id, object_type="person", object_id=person.id,
+        purpose="administration",
+    )  # fmt: skip
+    return offer
+
+
+def _end_all(db: Tx, person_id: UUID) -> None:
+    db.execute(update(Enrolment).where(Enrolment.person_id == person_id, Enrolment.ended_at.is_(None)).values(ended_at=ids.now()))
+
+
 def _open(db: Tx, plain: str) -> tuple[Enrolment, Person]:
     query = select(Enrolment).where(Enrolment.digest == secret.digest(plain)).with_for_update()
     row = db.scalars(query, execution_options={"populate_existing": True}).first()
     if row is None or row.ended_at is not None or row.tries >= TRIES or row.expires_at <= ids.now():
         raise NotFound("enrolment-not-found")
-    person = db.get_one(Person, row.person_id)
-    if person.disabled_at is not None:
+    person = db.get_one(Person, row.person_id, populate_existing=True)
+    if person.disabled_at is not None or (person.void_before is not None and person.void_before >= row.issued_at):
         raise NotFound("enrolment-not-found")
     return row, person
 
 
-def _record(db: Tx, actor: Actor, action: str, row: Enrolment, person: Person) -> None:
+def _record(db: Tx, actor: Actor, action: str, row: Enrolment, person: Person, *, outcome: str = "success") -> None:
     audit.record(
         db, actor, action, organisation_id=person.organisation_id, person_id=person.id, object_type="enrolment", object_id=row.id,
-        purpose="administration",
+        purpose="administration", outcome=outcome,
     )  # fmt: skip

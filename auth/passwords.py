@@ -4,11 +4,12 @@ Stored as Argon2id (OWASP's parameters: 19 MiB, two passes). What may be one fol
 §3.1.1.2: eight characters, since a second factor is always asked for, at most 256, nothing that everybody
 tries or that stands on the person's door, no rule about kinds of characters, no expiry. Nobody but the
 person chooses it: administrators hand out an enrolment (`auth.enrolments`), the command line assigns one
-for demonstrations.
+to begin with, and where everything is lost.
 """
 
 import datetime as dt
 import re
+import secrets
 import unicodedata
 from functools import cache
 from pathlib import Path
@@ -90,6 +91,11 @@ def assign(db: Tx, actor: Actor, person_id: UUID, plain: str) -> None:
     if actor.person_id is not None:
         raise Denied("not-allowed")
     put(db, db.get_one(Person, person_id), plain)
+
+
+def mint() -> str:
+    """A password that nobody guesses, for the command line to assign."""
+    return "-".join(secrets.token_hex(2) for _ in range(4))
 
 
 def matches(db: Tx, person: Person | None, plain: str) -> bool:

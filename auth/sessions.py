@@ -120,10 +120,12 @@ def end(db: Tx, actor: Actor, session_id: UUID | None = None) -> None:
         _record(db, actor, "session:end", db.get_one(Person, session.person_id), session.id)
 
 
-def end_presented(db: Tx, cookie: str) -> None:
-    """End the session whose cookie was shown at a new sign-in, whoever's it was."""
+def end_presented(db: Tx, actor: Actor, cookie: str) -> None:
+    """End the session whose cookie was shown when ``actor`` signed in anew, whoever's it was."""
     ending = update(SignedSession).where(SignedSession.digest == secret.digest(cookie), SignedSession.ended_at.is_(None))
-    db.execute(ending.values(ended_at=ids.now(), ended_because="replaced"))
+    ending = ending.values(ended_at=ids.now(), ended_because="replaced")
+    for session_id, person_id in db.execute(ending.returning(SignedSession.id, SignedSession.person_id)).all():
+        _record(db, actor, "session:end", db.get_one(Person, person_id), session_id, because="replaced")
 
 
 def end_all(db: Tx, actor: Actor, person_id: UUID, *, because: str, keep: UUID | None = None) -> int:

@@ -1,9 +1,10 @@
 """Sign-in, in two steps: the password gives a short-lived secret, that and a code give a session.
 
 Unknown login, wrong password, disabled person and person without a second factor look alike: one code, one
-amount of work. (So a refused password is written into the log by a job, which an unknown login asks for too.) Nothing of an earlier session survives: its cookie, shown at sign-in, ends it, and the new
-secret is minted at the end. Failures are values (`proofs.Refused`), so that the tries and the audit events
-are committed; only the throttle raises.
+amount of work, one count of tries. (So a refused password is written into the log by a job, which an unknown
+login asks for too.) Nothing of an earlier session survives: its cookie, shown at sign-in, ends it, and the new
+secret is minted at the end. Failures are values (`proofs.Refused`), so that the tries and the audit events are
+committed; the throttle is one once in its period and is raised the other times.
 """
 
 import datetime as dt
@@ -59,14 +60,17 @@ class SignedIn:
 
 
 def password(db: Tx, *, login: str, password: str, address: str) -> Pending | Refused:
-    """The first step. ``address`` is the peer's. Refused ``sign-in-failed`` whatever was wrong. Raises Throttled."""
+    """The first step. ``address`` is the peer's.
+
+    Refused ``sign-in-failed`` whatever was wrong, or ``throttled``; raises Throttled.
+    """
     network = throttle.network(address)
     person = people.by_login(db, login)
-    right = proofs.password(db, person, login, password, network=network)
-    if person is None or not right or person.disabled_at is not None or factors.in_use(db, person.id) is None:
-        payload = {"person_id": str(person.id if person is not None else NOBODY), "network": network}
-        jobs.enqueue(db, REFUSED, payload, organisation_id=person.organisation_id if person is not None else NOBODY)
-        return Refused("sign-in-failed")
+    factor = factors.in_use(db, person.id if person is not None else NOBODY)
+    usable = person is not None and person.disabled_at is None and factor is not None
+    wrong = proofs.password(db, person, login, password, network=network, usable=usable)
+    if wrong is not None or person is None:
+        return _failed(db, person, wrong or Refused("password-wrong"), network)
     now, plain = ids.now(), secret.mint()
     db.add(SignIn(digest=secret.digest(plain), person_id=person.id, started_at=now, expires_at=now + PENDING))
     db.flush()
@@ -78,16 +82,20 @@ def code(
 ) -> SignedIn | Refused:
     """The second step, with the secret of the first; ``presented`` is the session cookie the browser still sent.
 
-    Begins in the person's home organisation, or the first they work in. Refused ``code-wrong`` (try again),
-    ``sign-in-expired`` (begin anew) or ``sign-in-failed``. Raises Throttled.
+    Begins in the person's home organisation, or the first they work in. Refused ``code-wrong`` or ``throttled``
+    (try again), ``sign-in-expired`` (begin anew) or ``sign-in-failed``. Raises Throttled.
     """
     network = throttle.network(address)
     found = _pending(db, pending)
     if found is None:
         return Refused("sign-in-expired")
     sign_in, person = found
+    wrong = proofs.code(db, person, code, network=network)
+    if wrong is not None and wrong.code == "throttled":
+        _refused(db, person, "code", network, throttled=True)
+        return wrong
     sign_in.tries += 1
-    if not proofs.code(db, person, code, network=network):
+    if wrong is not None:
         _refused(db, person, "code", network)
         return Refused("code-wrong" if sign_in.tries < TRIES else "sign-in-expired")
     sign_in.ended_at = ids.now()
@@ -95,9 +103,10 @@ def code(
     if person.disabled_at is not None or not workplaces:
         _refused(db, person, "code", network)
         return Refused("sign-in-failed")
+    begins = next(iter(workplaces))
     if presented:
-        sessions.end_presented(db, presented)
-    actor, cookie = sessions.start(db, person, organisation_id=next(iter(workplaces)), network=network, agent=agent, limits=limits)
+        sessions.end_presented(db, Actor(person.id, begins, workplaces[begins]), presented)
+    actor, cookie = sessions.start(db, person, organisation_id=begins, network=network, agent=agent, limits=limits)
     return SignedIn(actor, cookie)
 
 
@@ -106,7 +115,7 @@ def log_refusal(database: Database, job: Job) -> None:
     with database.begin() as db:
         person = db.get(Person, UUID(str(job.payload["person_id"])))
         if person is not None:
-            _refused(db, person, "password", str(job.payload["network"]))
+            _refused(db, person, "password", str(job.payload["network"]), throttled=bool(job.payload["throttled"]))
 
 
 def sweep(db: Tx) -> int:
@@ -126,7 +135,16 @@ def _pending(db: Tx, plain: str) -> tuple[SignIn, Person] | None:
     return sign_in, db.get_one(Person, sign_in.person_id, populate_existing=True)
 
 
-def _refused(db: Tx, person: Person, step: str, network: str) -> None:
+def _failed(db: Tx, person: Person | None, wrong: Refused, network: str) -> Refused:
+    """The answer to a first step that failed; what it tells the log is a job, asked for alike whoever it was."""
+    throttled = wrong.code == "throttled"
+    if wrong.news:
+        whose, home = (person.id, person.organisation_id) if person is not None else (NOBODY, NOBODY)
+        jobs.enqueue(db, REFUSED, {"person_id": str(whose), "network": network, "throttled": throttled}, organisation_id=home)
+    return wrong if throttled else Refused("sign-in-failed")
+
+
+def _refused(db: Tx, person: Person, step: str, network: str, *, throttled: bool = False) -> None:
     audit.record(
         db,
         Actor.system(person.organisation_id),
@@ -137,5 +155,5 @@ def _refused(db: Tx, person: Person, step: str, network: str) -> None:
         object_id=person.id,
         purpose="administration",
         outcome="failure",
-        detail={"step": step, "network": network},
+        detail={"step": step, "network": network, **({"throttled": True} if throttled else {})},
     )

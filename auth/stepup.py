@@ -17,31 +17,28 @@ from core.errors import Denied
 def prove(db: Tx, actor: Actor, *, code: str = "", password: str = "", address: str) -> SignedIn | Refused:
     """Step up by a code of the moment, or by the password when that is given instead.
 
-    Refused ``code-wrong`` or ``password-wrong``. Raises Throttled, and Denied without a session.
+    Refused ``code-wrong``, ``password-wrong`` or ``throttled``. Raises Throttled, and Denied without a session.
     """
     person, network = _person(db, actor), throttle.network(address)
-    by_password = bool(password) and not code
-    right = (
-        proofs.password(db, person, person.login, password, network=network)
-        if by_password
-        else proofs.code(db, person, code, network=network)
-    )
-    if not right:
-        _record(db, actor, "session:step-up", person, "failure")
-        return Refused("password-wrong" if by_password else "code-wrong")
+    if password and not code:
+        wrong = proofs.password(db, person, person.login, password, network=network)
+    else:
+        wrong = proofs.code(db, person, code, network=network)
+    if wrong is not None:
+        return _refuse(db, actor, "session:step-up", person, wrong)
     return SignedIn(*sessions.step_up(db, actor))
 
 
 def change_password(db: Tx, actor: Actor, *, current: str, new: str, address: str) -> SignedIn | Refused:
     """Change one's own password, knowing the current one; every other session of the person ends.
 
-    Refused ``password-wrong``. Raises Throttled, Invalid by the rules of `passwords.check`, and Denied
-    without a session.
+    Refused ``password-wrong`` or ``throttled``. Raises Throttled, Invalid by the rules of `passwords.check`, and
+    Denied without a session.
     """
     person = _person(db, actor)
-    if not proofs.password(db, person, person.login, current, network=throttle.network(address)):
-        _record(db, actor, "password:change", person, "failure")
-        return Refused("password-wrong")
+    wrong = proofs.password(db, person, person.login, current, network=throttle.network(address))
+    if wrong is not None:
+        return _refuse(db, actor, "password:change", person, wrong)
     passwords.put(db, person, new)
     _record(db, actor, "password:change", person)
     sessions.end_all(db, actor, person.id, because="password-changed", keep=actor.session_id)
@@ -52,6 +49,12 @@ def _person(db: Tx, actor: Actor) -> Person:
     if actor.person_id is None or actor.session_id is None:
         raise Denied("session-needed")
     return db.get_one(Person, actor.person_id)
+
+
+def _refuse(db: Tx, actor: Actor, action: str, person: Person, wrong: Refused) -> Refused:
+    if wrong.news:
+        _record(db, actor, action, person, "failure")
+    return wrong
 
 
 def _record(db: Tx, actor: Actor, action: str, person: Person, outcome: str = "success") -> None:

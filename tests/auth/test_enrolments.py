@@ -2,6 +2,11 @@
 
 import dataclasses
 import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from uuid import UUID
 
 import pyotp
 import pytest
@@ -15,7 +20,7 @@ from auth.signin import Pending, SignedIn
 from core import ids
 from core.actor import Actor
 from core.db import Database
-from core.errors import Denied, Invalid, NotFound, StepUpNeeded
+from core.errors import Denied, Invalid, NotFound, ShanhaiError, StepUpNeeded
 from tests.cast import PASSWORD, Cast
 
 HOME = "192.0.2.1"
@@ -127,3 +132,97 @@ def test_who_hands_them_out(database: Database, cast: Cast) -> None:
         people.disable(db, cast.administrator.actor, cast.nurse.id)
         with pytest.raises(NotFound):
             enrolments.shown(db, plain)
+
+
+def test_it_does_not_come_back_with_the_person(database: Database, cast: Cast) -> None:
+    admin = fresh(cast.administrator.actor)
+    with database.begin() as db:
+        before = enrolments.issue(db, admin, cast.nurse.id)
+        people.disable(db, admin, cast.nurse.id)
+        people.enable(db, admin, cast.nurse.id)
+        with pytest.raises(NotFound):
+            enrolments.shown(db, before)
+        with pytest.raises(NotFound):
+            enrolments.complete(db, before, password=NEW, code=cast.nurse.code(), address=HOME)
+        assert enrolments.shown(db, enrolments.issue(db, admin, cast.nurse.id)).person.id == cast.nurse.id
+
+
+def test_a_refused_code_is_logged(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
+    with database.begin() as db:
+        plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.nurse.id)
+    with database.begin() as db:
+        assert enrolments.complete(db, plain, password=NEW, code="000", address=HOME) == Refused("code-wrong")
+    assert log(cast.aral.id)[:2] == ["enrolment:refuse failure", "enrolment:issue success"]
+
+
+def together(count: int, act: Callable[[], str]) -> list[str]:
+    """What comes of an act, or the code of its refusal, when it is done several times at once."""
+    barrier, outcomes = threading.Barrier(count), []
+
+    def once() -> None:
+        barrier.wait()
+        try:
+            outcomes.append(act())
+        except ShanhaiError as error:
+            outcomes.append(error.code)
+
+    threads = [threading.Thread(target=once) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def test_of_two_handed_out_at_once_the_newest_alone_is_good(database: Database, cast: Cast) -> None:
+    def issue() -> str:
+        with database.begin() as db:
+            plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.nurse.id)
+            time.sleep(0.3)
+        return plain
+
+    handed_out, good = together(2, issue), 0
+    assert len(set(handed_out)) == 2
+    with database.begin() as db:
+        for plain in handed_out:
+            with suppress(NotFound):
+                good += enrolments.shown(db, plain).person.id == cast.nurse.id
+    assert good == 1
+
+
+def test_of_parallel_uses_one_wins(database: Database, cast: Cast) -> None:
+    """Each brings a code of its own, so that it is not the code's being good once that tells them apart."""
+    with database.begin() as db:
+        plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
+    codes = [cast.surgeon.code(0), cast.surgeon.code(1)]
+
+    def use() -> str:
+        with database.begin() as db:
+            enrolments.shown(db, plain)
+            done = enrolments.complete(db, plain, password=NEW, code=codes.pop(0), address=HOME)
+            time.sleep(0.3)
+        return "done" if isinstance(done, Person) else done.code
+
+    assert sorted(together(2, use)) == ["done", "enrolment-not-found"]
+
+
+def test_only_the_command_line_gives_everything_anew(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
+    with database.begin() as db:
+        pending = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
+        for actor in (fresh(cast.administrator.actor), fresh(cast.surgeon.actor), cast.expert.actor):
+            with pytest.raises(Denied):
+                enrolments.reset(db, actor, cast.surgeon.id, NEW)
+        with pytest.raises(NotFound):
+            enrolments.reset(db, Actor.system(cast.taizhou.id), cast.surgeon.id, NEW)
+        offer = enrolments.reset(db, Actor.system(cast.aral.id), cast.surgeon.id, NEW)
+    assert log(cast.aral.id)[:3] == ["person:reset success", "session:end-all success", "factor:add success"]
+    with database.begin() as db:
+        assert sessions.again(db, cast.surgeon.actor) is None
+        with pytest.raises(NotFound):
+            enrolments.shown(db, pending)
+        assert signin.password(db, login=cast.surgeon.login, password=PASSWORD, address=HOME) == Refused("sign-in-failed")
+        step = signin.password(db, login=cast.surgeon.login, password=NEW, address=HOME)
+        assert isinstance(step, Pending)
+        assert signin.code(db, pending=step.secret, code=cast.surgeon.code(), address=HOME) == Refused("code-wrong")
+        code = pyotp.TOTP(offer.secret).at(ids.now())
+        assert isinstance(signin.code(db, pending=step.secret, code=code, address=HOME), SignedIn)

@@ -137,7 +137,17 @@ def test_an_administrator_takes_a_lost_one_out_but_puts_none_in(database: Databa
             factors.retire(db, admin, cast.expert.id)
         factors.retire(db, admin, cast.surgeon.id)
         assert not factors.proves(db, cast.surgeon.id, cast.surgeon.code())
-        factors.proves(db, cast.nurse.id, cast.nurse.code())
+        assert factors.proves(db, cast.nurse.id, cast.nurse.code())
+
+
+def test_one_that_was_taken_out_meanwhile_is_good_no_more(database: Database, cast: Cast) -> None:
+    """Who had read the factor before it was retired does not get in by it after."""
+    with database.begin() as db:
+        factor = _in_use(db, cast)
+        code = cast.surgeon.code()
+        factors.retire(db, fresh(cast.administrator.actor), cast.surgeon.id)
+        assert not factors.take(db, factor, code)
+        assert db.get_one(Factor, factor.id, populate_existing=True).last_step == 0
 
 
 def test_a_person_has_one_that_counts(database: Database, cast: Cast) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from auth import factors, people, sessions, signin, stepup
+from auth import factors, people, proofs, sessions, signin, stepup
 from auth.proofs import Refused
 from auth.sessions import Limits
 from auth.signin import Pending, SignedIn, SignIn
@@ -45,6 +45,14 @@ def guess(database: Database, login: str, address: str, password: str = "not the
     except Throttled:
         return "throttled"
     return step.code if isinstance(step, Refused) else "in"
+
+
+def refusals(database: Database, organisation_id: UUID) -> list[dict[str, object]]:
+    """What the log of a hospital says of refused sign-ins, newest first, once the jobs are done."""
+    while jobs.run_once(database, {signin.REFUSED: signin.log_refusal}):
+        pass
+    with database.begin() as db:
+        return [dict(event.detail) for event in audit.events(db, organisation_id, actions=["session:refuse"])]
 
 
 def test_password_and_code_make_a_session(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
@@ -200,6 +208,20 @@ def test_the_cookie_shown_at_sign_in_ends_and_none_is_taken_over(database: Datab
         assert sessions.resolve(db, "planted") is None
 
 
+def test_a_session_that_a_sign_in_ends_is_logged_by_the_hospital_of_its_person(
+    database: Database, cast: Cast, log: Callable[[UUID], list[str]]
+) -> None:
+    with database.begin() as db:
+        old = second(db, cast.expert, first(db, cast.expert))
+        assert isinstance(old, SignedIn)
+        second(db, cast.surgeon, first(db, cast.surgeon), presented=old.cookie)
+    assert log(cast.taizhou.id)[0] == "session:end success"
+    with database.begin() as db:
+        [event] = audit.events(db, cast.taizhou.id, actions=["session:end"])
+        assert (event.person_id, event.object_id, event.detail) == (cast.expert.id, old.actor.session_id, {"because": "replaced"})
+        assert (event.actor_id, event.actor_organisation_id) == (cast.surgeon.id, cast.aral.id)
+
+
 def test_somebody_without_any_role_does_not_get_in(database: Database, cast: Cast) -> None:
     with database.begin() as db:
         people.dismiss(db, Actor.system(cast.aral.id), cast.nurse.id, "nurse")
@@ -226,6 +248,17 @@ def test_guessing_is_throttled_per_login_and_network_alike_for_unknown_logins(da
     assert guess(database, cast.nurse.login, ELSEWHERE, PASSWORD) == "in"
 
 
+def test_an_account_that_cannot_sign_in_is_throttled_like_any_other(database: Database, cast: Cast) -> None:
+    """Whoever knows the password of a disabled person learns nothing from how often they may try."""
+    with database.begin() as db:
+        system = Actor.system(cast.aral.id)
+        people.disable(db, system, cast.nurse.id)
+        factors.retire(db, system, cast.auditor.id)
+    for number, login in enumerate((cast.nurse.login, cast.auditor.login, "nobody")):
+        answers = [guess(database, login, f"203.0.113.{number}", PASSWORD) for _ in range(12)]
+        assert answers == ["sign-in-failed"] * 10 + ["throttled"] * 2
+
+
 def test_guessing_at_many_logins_from_one_network_is_throttled(database: Database, cast: Cast) -> None:
     _drain(database, f"network:{ELSEWHERE}", dt.timedelta(minutes=15))
     assert guess(database, "nobody", ELSEWHERE) == "throttled"
@@ -249,6 +282,42 @@ def test_nobody_is_kept_out_of_their_own_hospital_by_guesses_from_elsewhere(data
     assert guess(database, cast.surgeon.login, HOME, PASSWORD) == "in"
 
 
+def test_from_ones_own_hospital_a_login_guessed_at_everywhere_is_like_an_unknown_one(database: Database, cast: Cast) -> None:
+    for number in range(6):
+        for login in (cast.surgeon.login, "nobody"):
+            assert [guess(database, login, f"203.0.113.{number}") for _ in range(10)] == ["sign-in-failed"] * 10
+    for address in (HOME, "203.0.113.200"):
+        answers = {login: [guess(database, login, address) for _ in range(12)] for login in (cast.surgeon.login, "nobody")}
+        assert answers[cast.surgeon.login] == answers["nobody"] == ["throttled"] * 12
+    # the twelve counted at home too: not even the right password opens now
+    assert guess(database, cast.surgeon.login, HOME, PASSWORD) == "throttled"
+
+
+def test_tries_from_ones_own_hospital_count_anywhere(database: Database, cast: Cast) -> None:
+    """Otherwise a login known there could be told from an unknown one by what is left elsewhere."""
+    for login in (cast.surgeon.login, "nobody"):
+        for number in range(5):
+            for _ in range(10):
+                guess(database, login, f"203.0.113.{number}")
+        for _ in range(10):
+            guess(database, login, HOME)
+    assert {guess(database, login, "203.0.113.200") for login in (cast.surgeon.login, "nobody")} == {"throttled"}
+
+
+def test_a_throttle_is_logged_once_in_its_period(database: Database, cast: Cast) -> None:
+    for _ in range(15):
+        guess(database, cast.expert.login, ELSEWHERE)
+        guess(database, "nobody", ELSEWHERE)
+    wrong = {"step": "password", "network": ELSEWHERE}
+    assert refusals(database, cast.taizhou.id) == [{**wrong, "throttled": True}] + [wrong] * 10
+
+
+def test_throttled_tries_leave_the_hospitals_network_to_others(database: Database, cast: Cast) -> None:
+    for _ in range(120):
+        guess(database, "nobody", HOME)
+    assert guess(database, cast.surgeon.login, HOME, PASSWORD) == "in"
+
+
 def test_good_sign_ins_do_not_use_the_throttle_up(database: Database, cast: Cast) -> None:
     assert {guess(database, cast.surgeon.login, ELSEWHERE, PASSWORD) for _ in range(15)} == {"in"}
 
@@ -265,6 +334,41 @@ def test_codes_are_throttled_over_many_first_steps(database: Database, cast: Cas
         except Throttled:
             answers.append("throttled")
     assert answers == ["code-wrong"] * 10 + ["throttled"] * 2
+    wrong = {"step": "code", "network": HOME}
+    assert refusals(database, cast.aral.id) == [{**wrong, "throttled": True}] + [wrong] * 10
+
+
+def test_codes_are_throttled_over_all_networks_for_a_day(database: Database, cast: Cast) -> None:
+    with database.begin() as db:
+        person = people.by_login(db, cast.surgeon.login)
+        assert person is not None
+        for number in range(6):
+            answers = [proofs.code(db, person, "000", network=f"203.0.113.{number}") for _ in range(10)]
+            assert answers == [Refused("code-wrong")] * 10
+        assert proofs.code(db, person, cast.surgeon.code(), network=HOME) == Refused("throttled")
+
+
+def test_a_first_step_bears_five_codes_also_in_parallel(database: Database, cast: Cast) -> None:
+    with database.begin() as db:
+        pending = first(db, cast.surgeon)
+    together, outcomes = threading.Barrier(8), []
+
+    def try_it() -> None:
+        together.wait()
+        with database.begin() as db:
+            outcome = second(db, cast.surgeon, pending, code="000")
+            time.sleep(0.1)
+        assert isinstance(outcome, Refused)
+        outcomes.append(outcome.code)
+
+    threads = [threading.Thread(target=try_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["code-wrong"] * 4 + ["sign-in-expired"] * 4
+    with database.begin() as db:
+        assert db.scalars(select(SignIn.tries)).one() == 5
 
 
 def _drain(database: Database, key: str, per: dt.timedelta) -> None:

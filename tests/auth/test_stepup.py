@@ -51,10 +51,13 @@ def test_a_wrong_proof_leaves_things_as_they_were(database: Database, cast: Cast
     assert log(cast.taizhou.id)[:4] == ["session:step-up failure"] * 4
 
 
-def test_proofs_are_throttled_in_a_session_too(database: Database, cast: Cast) -> None:
+def test_proofs_are_throttled_in_a_session_too(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
     for _ in range(10):
         with database.begin() as db:
             stepup.prove(db, cast.expert.actor, password="not it", address=HOME)
+    with database.begin() as db:
+        assert stepup.prove(db, cast.expert.actor, password=PASSWORD, address=HOME) == Refused("throttled")
+    assert log(cast.taizhou.id)[:11] == ["session:step-up failure"] * 11
     with database.begin() as db, pytest.raises(Throttled):
         stepup.prove(db, cast.expert.actor, password=PASSWORD, address=HOME)
 
