@@ -11,6 +11,7 @@ from imaging.confined import Refused
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 _SOS = 0xDA
+_SEQUENTIAL = frozenset({0xC0, 0xC1})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _METADATA = frozenset({*range(0xE0, 0xF0), *range(0xF0, 0xFE), 0xFE})
 _ADOBE = b"Adobe"
@@ -30,6 +31,8 @@ class Stripped:
     components: tuple[int, ...]
     transform: int | None
     """The colour transform an Adobe segment names: 0 none, 1 YCbCr, 2 YCCK."""
+    ended: bool
+    """Whether its end was there. Where it was not, one scan holds the picture and may have lost some of it too."""
 
     @property
     def keeps_its_meaning(self) -> bool:
@@ -45,8 +48,8 @@ def strip(data: bytes) -> Stripped:
     """Walk the segments and keep what the picture is made of. Raises Refused: truncated, unreadable."""
     kept: list[bytes] = [SOI]
     frame: bytes | None = None
-    process, transform, at = 0, None, 2
-    while True:
+    process, transform, at, ended = 0, None, 2, True
+    while ended:
         at, marker = _marker(data, at)
         if marker == EOI[1]:
             break
@@ -66,10 +69,11 @@ def strip(data: bytes) -> Stripped:
         kept.append(bytes((0xFF, marker)) + segment)
         if marker == _SOS:
             end = _MARKER.search(data, at)
-            if end is None:
+            if end is None and not _holds_all(segment, process, frame):
                 raise Refused("truncated")
-            kept.append(data[at : end.start()])
-            at = end.start()
+            ended = end is not None
+            kept.append(data[at : end.start()] if end else data[at:].rstrip(b"\xff"))
+            at = end.start() if end else len(data)
     if frame is None or len(frame) < 8 or len(frame) < 8 + 3 * frame[7]:
         raise Refused("unreadable")
     parts = [frame[8 + 3 * number : 11 + 3 * number] for number in range(frame[7])]
@@ -81,7 +85,13 @@ def strip(data: bytes) -> Stripped:
         columns=int.from_bytes(frame[5:7], "big"),
         components=tuple(part[0] for part in parts),
         transform=transform,
+        ended=ended,
     )
+
+
+def _holds_all(scan: bytes, process: int, frame: bytes | None) -> bool:
+    """Whether a scan is all there is to come: sequential, and of every component."""
+    return process in _SEQUENTIAL and frame is not None and len(frame) > 7 and scan[2:3] == frame[7:8]
 
 
 def _marker(data: bytes, at: int) -> tuple[int, int]:

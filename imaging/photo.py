@@ -8,6 +8,7 @@ rest of the metadata, the place above all, is gone. No pixel spacing is given: a
 import datetime as dt
 import warnings
 from dataclasses import dataclass
+from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
@@ -30,6 +31,10 @@ IMPLEMENTATION = UID("2.25.329800735698586629295641978511506172918")
 """Our implementation class UID: a UUID (PS3.5 B.2) of our own, the same for ever."""
 _DATE_TAKEN, _OFFSET_TAKEN, _ORIENTATION, _EXIF = 0x9003, 0x9011, 0x0112, 0x8769
 _FORMATS = {"jpeg": "JPEG", "png": "PNG", "heic": "HEIF", "webp": "WEBP"}
+_FIRST_OF_SEVERAL = frozenset({"heic", "jpeg"})
+"""Kinds of camera files that carry a preview or a depth map as further pictures: the first is the photograph."""
+_FILLERS = bytes(range(1, 65)), bytes(range(251, 187, -1))
+"""Two ways an unfinished scan might go on; neither holds a marker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +75,12 @@ def make(source: Source, kind: str, about: dict[str, Any]) -> bytes:
         raise Refused("too-large")
     data = source.at(0, source.size)
     try:
+        if kind == "jpeg":
+            data = _ended(data)
         with Image.open(BytesIO(data), formats=[_FORMATS[kind]]) as image:
             if image.width * image.height > PIXEL_LIMIT:
                 raise Refused("bomb")
-            if getattr(image, "is_animated", False) and kind != "heic":
+            if getattr(image, "is_animated", False) and kind not in _FIRST_OF_SEVERAL:
                 raise Refused("animated")
             made = _keep(data, image) if kind == "jpeg" else None
             return _object(made or _develop(image, kind), about)
@@ -83,6 +90,24 @@ def make(source: Source, kind: str, about: dict[str, Any]) -> bytes:
         raise Refused("unreadable") from None
     except OSError as error:
         raise Refused("truncated" if "truncated" in str(error) else "unreadable") from None
+
+
+def _ended(data: bytes) -> bytes:
+    """The file; a JPEG that lost its last bytes gets its end again if no pixel went with it. Raises Refused.
+
+    A decoder makes up what a scan lacks. What it makes of two different continuations differs, unless nothing is lacking.
+    """
+    found = jpeg.strip(data)
+    if found.ended:
+        return data
+    cut = found.data.removesuffix(jpeg.EOI)
+    seen: set[bytes] = set()
+    for filler in _FILLERS:
+        with Image.open(BytesIO(cut + filler + jpeg.EOI), formats=["JPEG"]) as image:
+            seen.add(sha256(image.tobytes()).digest())
+    if len(seen) > 1:
+        raise Refused("truncated")
+    return data.rstrip(b"\xff") + jpeg.EOI
 
 
 def _keep(data: bytes, image: Image.Image) -> Made | None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -365,6 +366,46 @@ def test_animations_are_refused(pool: Pool) -> None:
         samples.picture().save(file, kind, save_all=True, append_images=[samples.picture(colour=200)], duration=100)
         with pytest.raises(Refused, match="image-animated"):
             look(pool, file.getvalue())
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_of_a_camera_file_with_several_pictures_the_first_is_the_photograph(pool: Pool, orientation: int) -> None:
+    """Multi-picture files (CIPA DC-007) hold a preview or a depth map behind the photograph."""
+    whole = io.BytesIO()
+    preview = samples.picture((32, 24), colour=200)
+    samples.picture().save(whole, "MPO", save_all=True, append_images=[preview], exif=samples.exif(orientation=orientation), quality=95)
+    with Image.open(io.BytesIO(whole.getvalue())) as opened:
+        assert (opened.format, getattr(opened, "n_frames", 1)) == ("MPO", 2)
+    seen = look(pool, whole.getvalue())
+    dataset, image = stored(seen)
+    assert (dataset.ImageType[0], image.format) == ("ORIGINAL" if orientation == 1 else "DERIVED", "JPEG")
+    assert image.size == ((64, 48) if orientation == 1 else (48, 64))
+    upright = np.asarray(samples.picture() if orientation == 1 else samples.picture().transpose(Image.Transpose.ROTATE_270), dtype=int)
+    assert np.abs(np.asarray(image, dtype=int) - upright).mean() < 3
+    assert seen.made is not None
+    assert seen.made.count(b"\xff\xd8\xff") == 1
+    assert b"MPF" not in seen.made
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{}, {"subsampling": 2}, {"optimize": True}, {"exif": samples.exif(orientation=6)}])
+def test_a_photograph_that_lacks_its_end_alone_is_taken_and_one_that_lacks_pixels_is_not(
+    pool: Pool, mode: str, options: dict[str, Any]
+) -> None:
+    made = io.BytesIO()
+    samples.picture().convert(mode).save(made, "JPEG", quality=90, **options)
+    file = made.getvalue()
+    theirs, ours = stored(look(pool, file))[1], stored(look(pool, file[:-2]))[1]
+    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    assert np.array_equal(np.asarray(stored(look(pool, file[:-1]))[1]), np.asarray(theirs))
+    for lost in (3, 4, 5, 7, 11, 40, 200, len(file) - file.index(b"\xff\xda") - 20):
+        with pytest.raises(Refused, match="image-truncated"):
+            look(pool, file[:-lost])
+
+
+def test_a_progressive_photograph_without_its_end_may_lack_whole_scans(pool: Pool) -> None:
+    with pytest.raises(Refused, match="image-truncated"):
+        look(pool, samples.photo(progressive=True)[:-2])
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "HEIF", "PNG"])
