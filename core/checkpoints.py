@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from core import merkle, notes
 from core.db import Database, Tx
-from core.errors import Damaged
+from core.errors import Damaged, ShanhaiError
 from core.ledger import Event, Head, Leaf, encode, lock_head
 
 FORMAT = "shanhai-kept-log-1"
@@ -42,11 +42,12 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class KeptLog:
-    """What was kept of one log; ``broken_lines`` (from 1) could not be read."""
+    """What was kept of one log; ``broken_lines`` (from 1) could not be read, or the whole file could not."""
 
     verifier_key: str | None = None
     pushes: tuple[Push, ...] = ()
     broken_lines: tuple[int, ...] = field(default=())
+    readable: bool = True
 
 
 def log_name(organisation_id: UUID) -> str:
@@ -66,7 +67,7 @@ def checkpoint(db: Tx, organisation_id: UUID) -> str:
     """
     head = lock_head(db, organisation_id)
     name, public = log_name(organisation_id), db.keyring.public_key(db, organisation_id, use="log")
-    tree = merkle.Frontier(head.signed_size, head.signed_frontier)
+    tree = _frontier(head.signed_size, head.signed_frontier)
     if head.signed_note is not None:
         signed = notes.checkpoint(head.signed_note, name, public)
         if (signed.size, signed.root) != (tree.size, tree.root()):
@@ -96,7 +97,7 @@ def push(db: Tx, organisation_id: UUID, folder: Path) -> bool:
     path = folder / f"{organisation_id}.jsonl"
     last = _last(path)
     name, public = log_name(organisation_id), db.keyring.public_key(db, organisation_id, use="log")
-    kept = notes.checkpoint(last, name, public) if last else notes.Checkpoint(name, 0, merkle.EMPTY_ROOT)
+    kept = notes.checkpoint(last, name, public) if last is not None else notes.Checkpoint(name, 0, merkle.EMPTY_ROOT)
     if head.size < kept.size:
         raise Damaged("audit-log-shorter-than-kept", leaf_index=head.size)
     if _root_at(db, head, kept.size) != kept.root:
@@ -116,47 +117,65 @@ def push(db: Tx, organisation_id: UUID, folder: Path) -> bool:
 def push_grown(database: Database, folder: Path) -> int:
     """Push every log that has grown, each in its own transaction; how many were. For the worker, each few seconds.
 
-    A log that does not continue what was kept is reported and raised after the others are done.
+    A log that cannot be pushed, whatever the fault, is reported, and the first fault raised, after the others are done.
     """
     with database.begin(readonly=True) as db:
         heads = db.execute(select(Head.organisation_id, Head.size).order_by(Head.organisation_id)).all()
-    pushed, fault = 0, None
+    pushed, faults = 0, list[Exception]()
     for organisation_id, size in heads:
-        last = _last(folder / f"{organisation_id}.jsonl")
-        if last and notes.parse_checkpoint(last.rpartition("\n\n")[0] + "\n").size == size:
-            continue
         try:
-            with database.begin() as db:
-                pushed += push(db, organisation_id, folder)
-        except Damaged as error:
-            log.critical("the audit log of organisation %s was not pushed: %s %s", organisation_id, error.code, error.params)
-            fault = error
-    if fault:
-        raise fault
+            if _kept_size(folder / f"{organisation_id}.jsonl") != size:
+                with database.begin() as db:
+                    pushed += push(db, organisation_id, folder)
+        except Exception as error:  # noqa: BLE001  whatever is wrong with one log, the others are pushed
+            what = f"{error.code} {error.params}" if isinstance(error, ShanhaiError) else type(error).__name__
+            log.critical("the audit log of organisation %s was not pushed: %s", organisation_id, what)
+            faults.append(error)
+    if faults:
+        raise faults[0]
     return pushed
 
 
 def kept(folder: Path, organisation_id: UUID) -> KeptLog:
-    """What ``push`` has kept of a log; empty when there is no file. Checks no signature: ``verify`` does."""
-    path = folder / f"{organisation_id}.jsonl"
-    if not path.exists():
+    """What ``push`` has kept of a log; empty when there is no file. Checks no signature: ``verify`` does.
+
+    Whatever stands in the file, or in its place, it raises nothing: what cannot be read is told in the answer.
+    """
+    verifier, pushes, broken = None, list[Push](), list[int]()
+    try:
+        with (folder / f"{organisation_id}.jsonl").open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    parsed = _parsed(line)
+                    if "format" in parsed:
+                        verifier = str(parsed["verifier_key"])
+                    else:
+                        pushes.append(_push(parsed))
+                except (ValueError, KeyError, TypeError):
+                    broken.append(number)
+    except FileNotFoundError:
         return KeptLog()
-    verifier, pushes, broken = None, [], []
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                parsed = json.loads(line)
-                if "format" in parsed:
-                    verifier = str(parsed["verifier_key"])
-                else:
-                    pushes.append(_push(parsed))
-            except (ValueError, KeyError, TypeError):
-                broken.append(number)
+    except OSError:
+        return KeptLog(verifier, tuple(pushes), tuple(broken), readable=False)
     return KeptLog(verifier, tuple(pushes), tuple(broken))
 
 
+def _parsed(line: str | bytes) -> dict[str, Any]:
+    """The object in a line. Raises ValueError when there is none, and for one nested deeper than Python reads."""
+    try:
+        parsed = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(parsed, dict):
+        raise ValueError("no object")
+    return parsed
+
+
 def _push(parsed: dict[str, Any]) -> Push:
-    return Push(str(parsed["checkpoint"]), int(parsed["first"]), tuple(b64decode(leaf, validate=True) for leaf in parsed["leaf_hashes"]))
+    first = parsed["first"]
+    if not isinstance(first, int) or not 0 <= first < 1 << 63:
+        raise ValueError("no leaf has this index")
+    return Push(str(parsed["checkpoint"]), first, tuple(b64decode(leaf, validate=True) for leaf in parsed["leaf_hashes"]))
 
 
 def _recomputed(db: Session, organisation_id: UUID, first: int) -> Generator[tuple[int, bytes | None], None, None]:
@@ -169,12 +188,20 @@ def _recomputed(db: Session, organisation_id: UUID, first: int) -> Generator[tup
             yield index, leaf if same else None
 
 
+def _frontier(size: int, encoded: bytes) -> merkle.Frontier:
+    """The tree that a head describes. Raises Damaged when no tree of that size has it."""
+    try:
+        return merkle.Frontier(size, encoded)
+    except (ValueError, TypeError):
+        raise Damaged("audit-log-inconsistent", leaf_index=size) from None
+
+
 def _root_at(db: Session, head: Head, size: int) -> bytes:
     """The root at an earlier size, from what was signed then if it was, else from the leaf hashes."""
     if size == head.size:
-        return merkle.Frontier(head.size, head.frontier).root()
+        return _frontier(head.size, head.frontier).root()
     if size == head.signed_size:
-        return merkle.Frontier(size, head.signed_frontier).root()
+        return _frontier(size, head.signed_frontier).root()
     leaves = select(Leaf.leaf_hash).where(Leaf.organisation_id == head.organisation_id, Leaf.leaf_index < size).order_by(Leaf.leaf_index)
     tree = merkle.Frontier()
     for leaf in db.scalars(leaves.execution_options(yield_per=1000)):
@@ -182,8 +209,14 @@ def _root_at(db: Session, head: Head, size: int) -> bytes:
     return tree.root()
 
 
+def _kept_size(path: Path) -> int | None:
+    """The size that the last kept checkpoint claims, its signature unchecked; None when there is none. Raises Damaged."""
+    last = _last(path)
+    return notes.parse_checkpoint(last.rpartition("\n\n")[0] + "\n").size if last is not None else None
+
+
 def _last(path: Path) -> str | None:
-    """The last checkpoint of a kept log, None when it holds none."""
+    """The last checkpoint of a kept log, None when it holds none. Raises OSError when it cannot be read."""
     if not path.exists():
         return None
     with path.open("rb") as file:
@@ -194,7 +227,7 @@ def _last(path: Path) -> str | None:
             tail = file.read(step) + tail
             for line in reversed(tail.split(b"\n")[1 if end else 0 : -1]):
                 try:
-                    parsed = json.loads(line)
+                    parsed = _parsed(line)
                 except ValueError:
                     continue  # cut short by a crash while it was written
                 if "checkpoint" in parsed:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from core.errors import Damaged
 
 _ED25519 = b"\x01"
+_MAX_SIZE = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,10 @@ def public_key(verifier: str) -> tuple[str, bytes]:
     try:
         name, identity, encoded = verifier.split("+", 2)
         material = _decoded(encoded)
+        named = key_id(name, material[1:]).hex()
     except ValueError:
         raise Damaged("verifier-key") from None
-    if len(material) != 33 or material[:1] != _ED25519 or key_id(name, material[1:]).hex() != identity:
+    if len(material) != 33 or material[:1] != _ED25519 or named != identity:
         raise Damaged("verifier-key")
     return name, material[1:]
 
@@ -77,6 +79,8 @@ def opened(note: str, name: str, public: bytes) -> str:
         if parts[1] == name and signature[:4] == key_id(name, public):
             try:
                 Ed25519PublicKey.from_public_bytes(public).verify(signature[4:], text.encode())
+            except UnicodeEncodeError:
+                raise Damaged("note-form") from None
             except InvalidSignature:
                 raise Damaged("note-signature") from None
             return text
@@ -95,12 +99,12 @@ def parse_checkpoint(text: str) -> Checkpoint:
         raise Damaged("checkpoint-form")
     origin, size, root = lines[:3]
     try:
-        decoded = _decoded(root)
+        decoded, leaves = _decoded(root), int(size)
     except ValueError:
         raise Damaged("checkpoint-form") from None
-    if len(decoded) != 32 or not size.isascii() or not size.isdigit() or str(int(size)) != size:
+    if len(decoded) != 32 or str(leaves) != size or not 0 <= leaves < _MAX_SIZE:
         raise Damaged("checkpoint-form")
-    return Checkpoint(origin, int(size), decoded)
+    return Checkpoint(origin, leaves, decoded)
 
 
 def _decoded(encoded: str) -> bytes:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from core import ids, ledger, merkle, notes
 from core.checkpoints import KeptLog, log_name, verifier_key
 from core.db import Tx
-from core.errors import Damaged
+from core.errors import Damaged, NotFound, Unavailable
 from core.ledger import Event, EventPatient, Head, Leaf
 
 Kind = Literal[
@@ -41,7 +41,8 @@ class Finding:
     truncated the log was signed up to before ``leaf_index``; the events from ``other`` on are gone
     head      the head of the tree is not that of its leaves
     kept-…    the kept log itself: a line that cannot be read, a signature that does not hold, two
-              checkpoints that contradict each other, another key than the organisation's
+              checkpoints that contradict each other, another key than the organisation's, or the
+              organisation's own key cannot be had from the database, which must not stop the rest
     """
 
     kind: Kind
@@ -170,12 +171,14 @@ def _longest_increasing(origin: Sequence[int | None]) -> dict[int, int]:
 def _signed(db: Tx, organisation_id: UUID, log: KeptLog) -> _Signed:
     """What the kept log proves, each signature checked with the key that was kept with it."""
     signed, tree, gap = _Signed(), merkle.Frontier(), False
-    own = verifier_key(db, organisation_id)
-    if log.verifier_key not in (None, own):
+    own = _own_key(db, organisation_id)
+    if own is None or log.verifier_key not in (None, own):
         signed.findings.append(Finding("kept-key"))
+    if not log.readable:
+        signed.findings.append(Finding("kept-broken"))
     for push in sorted(log.pushes, key=lambda push: (push.first, len(push.leaf_hashes))):
         try:
-            name, public = notes.public_key(log.verifier_key or own)
+            name, public = notes.public_key(log.verifier_key or own or "")
             head = notes.checkpoint(push.note, name, public)
         except Damaged:
             signed.findings.append(Finding("kept-signature", push.first + len(push.leaf_hashes)))
@@ -197,6 +200,18 @@ def _signed(db: Tx, organisation_id: UUID, log: KeptLog) -> _Signed:
     if gap and log.broken_lines:
         signed.findings += [Finding("kept-broken", other=line) for line in log.broken_lines]
     return signed
+
+
+def _own_key(db: Tx, organisation_id: UUID) -> str | None:
+    """What the organisation's log is signed with, None when its row, which the database's owner may spoil at will, is no key."""
+    try:
+        return verifier_key(db, organisation_id)
+    except Unavailable as error:
+        if error.code != "root-key-unknown":  # a provider that is down proves nothing against the log
+            raise
+    except (NotFound, Damaged, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        pass
+    return None
 
 
 def _found(db: Session, organisation_id: UUID) -> _Found:

@@ -3,26 +3,33 @@
 import json
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from core import audit, checkpoints, ids, merkle, verification
 from core.actor import Actor
 from core.audit import Finding, KeptLog, Push, Report
 from core.db import Database
-from core.errors import Damaged
+from core.errors import Damaged, ShanhaiError
+from core.keyring import WrappedKey
 from core.ledger import Event, EventPatient, Head, Leaf, encode
+from registry.web.translations import translate
+from tests.engines import SQLITE_DIRECTORY
 
-ORGANISATION, OTHER = ids.new(), ids.new()
+if TYPE_CHECKING:
+    from tests.conftest import Engines
+
+ORGANISATION, OTHER = sorted((ids.new(), ids.new()))
 PATIENT = ids.new()
 COLUMNS = list(Event.__table__.columns.keys())
 SIZE = 12
@@ -405,6 +412,126 @@ def test_the_checkpoints_of_another_organisation_prove_nothing_here(log: Log) ->
     assert {finding.kind for finding in log.verify(KeptLog(None, kept.pushes)).findings} == {"kept-signature"}
 
 
+SURROGATE = "\\ud800"
+DEEP = "[" * 200_000
+TAMPERED: dict[str, tuple[Callable[[list[dict[str, Any]]], list[Any]], set[str]]] = {
+    "a lone surrogate in a note": (
+        lambda kept: [*kept[:2], json.dumps(kept[2]).replace(" shanhai", f"{SURROGATE} shanhai")],
+        {"kept-signature"},
+    ),
+    "a lone surrogate in a signed text": (
+        lambda kept: [*kept[:2], json.dumps(kept[2]).replace('": "shanhai', f'": "{SURROGATE}shanhai')],
+        {"kept-signature"},
+    ),
+    "a lone surrogate in the key": (
+        lambda kept: [json.dumps(kept[0]).replace('": "shanhai/audit/', f'": "{SURROGATE}shanhai/audit/'), *kept[1:]],
+        {"kept-key", "kept-signature"},
+    ),
+    "a lone surrogate as the key": (lambda kept: [kept[0] | {"verifier_key": "\ud800+x+y"}, *kept[1:]], {"kept-key", "kept-signature"}),
+    "no key": (lambda kept: [kept[0] | {"verifier_key": ""}, *kept[1:]], {"kept-key"}),
+    "brackets without end": (lambda kept: [kept[0], DEEP, kept[2]], {"kept-broken"}),
+    "brackets without end at the end": (lambda kept: [*kept, DEEP], set()),
+    "an object without end": (lambda kept: [kept[0], '{"a":' * 200_000, kept[2]], {"kept-broken"}),
+    "a number": (lambda kept: [kept[0], 5, kept[2]], {"kept-broken"}),
+    "a text": (lambda kept: [kept[0], '"format"', kept[2]], {"kept-broken"}),
+    "a place beyond all numbers": (
+        lambda kept: [kept[0], json.dumps(kept[1]).replace('"first": 0', '"first": 1e999'), kept[2]],
+        {"kept-broken"},
+    ),
+    "a place of 4,300 digits": (
+        lambda kept: [kept[0], json.dumps(kept[1]).replace('"first": 0', f'"first": {"9" * 4300}'), kept[2]],
+        {"kept-broken"},
+    ),
+    "a place before the first": (lambda kept: [kept[0], kept[1] | {"first": -1}, kept[2]], {"kept-broken"}),
+}
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+def test_whatever_is_done_to_the_kept_copy_is_a_finding_and_no_fault(log: Log, how: str) -> None:
+    tamper, named = TAMPERED[how]
+    kept = rewrite(log, tamper(lines(log)))
+    report = log.verify(kept)
+    assert {finding.kind for finding in report.findings} == named
+    assert all(str(finding) for finding in report.findings), "and can be written down"
+    victim = log.ids()[8]
+    with log.owner() as connection:
+        connection.execute(update(Event).where(Event.id == victim).values(action="case:list"))
+    assert Finding("altered", 8, victim) in log.verify(kept).findings, "the rest is looked at all the same"
+
+
+def test_a_kept_copy_that_cannot_be_read_is_a_finding_and_no_fault(log: Log) -> None:
+    path = log.folder / f"{ORGANISATION}.jsonl"
+    path.unlink()
+    path.mkdir()
+    assert kinds(log.verify(log.kept())) == [("kept-broken", None)]
+    path.rmdir()
+    path.symlink_to(path.name)
+    assert kinds(log.verify(log.kept())) == [("kept-broken", None)]
+
+
+SPOILT: dict[str, Any] = {
+    "destroyed": {"wrapped": None},
+    "cut": {"wrapped": b""},
+    "junk": {"wrapped": b"junk" * 50},
+    "of an unknown root key": {"wrapped": b"SHANHAI\x01" + bytes(200), "parent_id": None},
+    "of another organisation": {"organisation_id": OTHER},
+    "without a parent": {"parent_id": ids.new()},
+    "its own parent": {},
+    "of a generation that never was": {"generation": -1},
+}
+
+
+@pytest.mark.parametrize("how", ["deleted", *SPOILT])
+def test_who_owns_the_database_cannot_switch_the_verification_off_by_spoiling_the_key(log: Log, how: str) -> None:
+    events = log.ids()
+    mine = (WrappedKey.kind == "log", WrappedKey.unit_id == ORGANISATION)
+    with log.owner() as connection:
+        log.rebuild(connection, swapped(log, connection, events))
+        if how == "deleted":
+            connection.execute(delete(WrappedKey).where(*mine))
+        elif how == "its own parent":
+            connection.execute(update(WrappedKey).where(*mine).values(parent_id=WrappedKey.id))
+        else:
+            connection.execute(update(WrappedKey).where(*mine).values(**SPOILT[how]))
+    found = log.verify(log.kept()).findings
+    assert found == (Finding("kept-key"), Finding("moved", 2, events[6], 6), Finding("moved", 6, events[2], 2))
+    assert kinds(log.verify(log.bare())) == [("kept-key", None), ("stretch", 5)]
+    assert kinds(log.verify()) == [("kept-key", None)], "with nothing kept, that alone is seen"
+
+
+def test_a_key_that_sqlite_keeps_as_another_type_is_a_finding_too(all_engines: "Engines", tmp_path: Path) -> None:
+    """SQLite takes a text or a number in any column; PostgreSQL does not."""
+    database = all_engines.fresh(SQLITE_DIRECTORY, tmp_path).open()
+    log = Log(database, tmp_path / "kept")
+    with database.begin() as db:
+        db.keyring.create_organisation(db, ORGANISATION)
+    log.write(3)
+    log.push()
+    for column, junk in (
+        ("wrapped", "'text'"),
+        ("wrapped", "5"),
+        ("parent_id", "'nobody'"),
+        ("generation", "'first'"),
+        ("created_at", "'x'"),
+    ):
+        with database.begin() as db:
+            before = db.execute(text(f"SELECT {column} FROM wrapped_keys WHERE kind = 'log'")).scalar_one()
+            db.execute(text(f"UPDATE wrapped_keys SET {column} = {junk} WHERE kind = 'log'"))
+        assert kinds(log.verify(log.kept())) == [("kept-key", None)], (column, junk)
+        with database.begin() as db:
+            db.execute(text(f"UPDATE wrapped_keys SET {column} = :before WHERE kind = 'log'"), {"before": before})
+    assert log.verify(log.kept()).whole
+    database.close()
+
+
+def test_every_finding_has_its_sentence_in_both_languages() -> None:
+    for language in ("en", "zh"):
+        for kind in get_args(verification.Kind):
+            sentence = translate(language, f"proof-{kind}", at=7, other=3)
+            assert sentence
+            assert not sentence.startswith("proof-")
+
+
 def test_a_split_view_is_found_when_the_two_sides_compare(log: Log, tmp_path: Path) -> None:
     """The owner shows one auditor a log, rebuilds, and shows another auditor another one, both duly signed."""
     with log.owner() as connection:
@@ -480,6 +607,73 @@ def test_a_log_changed_behind_the_products_back_is_not_pushed(log: Log, attack: 
         audit.push_grown(log.database, log.folder)
     assert (log.folder / f"{ORGANISATION}.jsonl").read_bytes() == before
     assert audit.kept(log.folder, OTHER).pushes, "the logs of others are pushed all the same"
+
+
+Spoil = Callable[[Log, Path], None]
+
+
+def head_of(**values: object) -> Spoil:
+    def spoil(log: Log, _: Path) -> None:
+        with log.owner() as connection:
+            connection.execute(update(Head).where(Head.organisation_id == ORGANISATION).values(**values))
+
+    return spoil
+
+
+def ending(line: str) -> Spoil:
+    def spoil(_: Log, path: Path) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    return spoil
+
+
+def folder_in_its_place(_: Log, path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+FAULTS: dict[str, tuple[Spoil, str]] = {
+    "a signed frontier that is none": (head_of(signed_frontier=b""), "audit-log-inconsistent"),
+    "a frontier that is none": (head_of(frontier=b"x"), "audit-log-inconsistent"),
+    "a size that was never signed": (head_of(signed_size=1 << 20), "audit-log-inconsistent"),
+    "a kept note that is none": (ending('{"checkpoint":"garbage","first":9,"leaf_hashes":[]}'), "checkpoint-form"),
+    "a kept note without text": (ending('{"checkpoint":"","first":9,"leaf_hashes":[]}'), "checkpoint-form"),
+    "a kept note of a lone surrogate": (ending(r'{"checkpoint":"\ud800\n9\nx\n\n","first":9,"leaf_hashes":[]}'), "checkpoint-form"),
+    "a kept size of 5,000 digits": (ending(r'{"checkpoint":"x\n' + "9" * 5000 + r'\nx\n\n"}'), "checkpoint-form"),
+    "a folder in the file's place": (folder_in_its_place, "IsADirectoryError"),
+    "a destroyed key": (lambda log, _: destroy_key(log), "key-destroyed"),
+}
+
+
+def destroy_key(log: Log) -> None:
+    with log.owner() as connection:
+        connection.execute(update(WrappedKey).where(WrappedKey.unit_id == ORGANISATION).values(wrapped=None))
+
+
+@pytest.mark.parametrize("how", FAULTS)
+def test_whatever_is_wrong_with_one_log_the_others_are_pushed(log: Log, how: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The one at fault comes first."""
+    spoil, told = FAULTS[how]
+    log.write(2, OTHER)
+    spoil(log, log.folder / f"{ORGANISATION}.jsonl")
+    with pytest.raises((ShanhaiError, OSError)) as caught:
+        audit.push_grown(log.database, log.folder)
+    assert told in (getattr(caught.value, "code", ""), type(caught.value).__name__)
+    assert len(audit.kept(log.folder, OTHER).pushes) == 1
+    (record,) = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert record.getMessage().startswith(f"the audit log of organisation {ORGANISATION} was not pushed: {told}")
+    assert str(log.folder) not in caplog.text
+    assert record.exc_info is None
+
+
+@pytest.mark.parametrize("line", ["5", "null", "[]", '"checkpoint"', pytest.param(DEEP, id="brackets"), "{"])
+def test_a_line_that_is_no_push_is_passed_over_by_the_next_push(log: Log, line: str) -> None:
+    ending(line)(log, log.folder / f"{ORGANISATION}.jsonl")
+    log.write(2, OTHER)
+    assert audit.push_grown(log.database, log.folder) == 2
+    report = log.verify(log.kept())
+    assert (report.whole, report.covered, log.kept().broken_lines) == (True, 12, (4,))
 
 
 def test_a_log_with_a_forged_head_or_signature_is_not_signed(log: Log) -> None:
@@ -570,8 +764,18 @@ def test_any_other_difference_is_a_finding_that_names_it(kept: int, data: st.Dat
 
 def test_a_long_log_is_compared_in_reasonable_time() -> None:
     kept = [merkle.leaf_hash(b"%d" % n) for n in range(50_000)]
-    present = kept.copy()
-    del present[20_000]
-    random.Random(1).shuffle(present[30_000:])
-    many = [UUID(int=0)] * 50_000
-    assert [(finding.kind, finding.leaf_index) for finding in verification.compare(kept, present, many)] == [("removed", 20_000)]
+    tail = kept[30_000:]
+    random.Random(1).shuffle(tail)
+    present = [*kept[:20_000], *kept[20_001:30_000], *tail]
+    places = {leaf: index for index, leaf in enumerate(kept)}
+    begun = time.process_time()
+    found = verification.compare(kept, present, [UUID(int=0)] * 50_000)
+    assert time.process_time() - begun < 5, "it takes a quarter of a second; row by row it would take minutes"
+    assert [finding.leaf_index for finding in found if finding.kind == "removed"] == [20_000]
+    moved = [finding for finding in found if finding.kind == "moved"]
+    assert len(found) == 1 + len(moved)
+    assert all(places[present[finding.leaf_index or 0]] == finding.other for finding in moved)
+    still = set(range(len(present))) - {finding.leaf_index for finding in moved}
+    assert still >= set(range(29_999)), "what was not shuffled is not said to have moved"
+    order = [places[present[now]] for now in sorted(still)]
+    assert order == sorted(order), "and what is not named stands in its old order"
