@@ -146,12 +146,14 @@ def correct(
 ) -> Entry:
     """Append a version that replaces an entry. ``raw`` lies over the draft, the draft over what stood.
 
-    Raises PreconditionFailed when that entry was corrected meanwhile, Invalid without a reason.
+    Raises PreconditionFailed when that entry was corrected meanwhile, Invalid without a reason or for one as long as no note may be.
     """
     old = _reachable(db, actor, entry_id)
     case, model = _writable(db, actor, old.case_id, old.type)
     if not reason.strip():
         raise Invalid("form-invalid", fields={"reason": "field-required"})
+    if len(reason) > fields.NOTE_LIMIT:
+        raise Invalid("form-invalid", fields={"reason": "field-too-long"})
     return _append(db, actor, case, model, raw or {}, old, reason.strip(), client_key)
 
 

@@ -95,9 +95,10 @@ def test_a_correction_is_a_new_version_that_names_the_one_it_replaces(world: Wor
         draft = entries.draft(db, surgeon, case.id, "injury", replaces=first.id)
         assert draft.raw["note"] == "left"
         assert entries.draft(db, surgeon, case.id, "injury").raw == {}
-        with pytest.raises(Invalid) as caught:
-            entries.correct(db, surgeon, first.id, {"note": "right"}, reason=" ")
-        assert caught.value.fields == {"reason": "field-required"}
+        for reason, code in ((" ", "field-required"), ("长" * 4001, "field-too-long")):
+            with pytest.raises(Invalid) as caught:
+                entries.correct(db, surgeon, first.id, {"note": "right"}, reason=reason)
+            assert caught.value.fields == {"reason": code}
         entries.save(db, surgeon, case.id, "injury", {"side": "right"}, replaces=first.id)
         second = entries.correct(db, surgeon, first.id, {"note": "right"}, reason="wrong side", client_key="c")
         assert entries.correct(db, surgeon, first.id, {"note": "right"}, reason="wrong side", client_key="c") is second
