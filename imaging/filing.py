@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
+from core.keyring import WrappedKey
 from imaging import patients, previews, studies, uploads
 from imaging.bodies import Piece
 from imaging.examined import Examined
@@ -34,7 +35,7 @@ CONFIRMABLE = frozenset({ANOTHER_PATIENT, STUDY_OF_ANOTHER})
 class Arrival:
     """An examined file whose bytes are stored. ``sha256`` and ``size`` are of the object that would be filed.
 
-    ``study_id`` is that of a study key made beforehand, for a study that was not there then.
+    ``study_id`` is that of a study key made beforehand, for a study that was not there then; it is taken only while free.
     """
 
     seen: Examined
@@ -135,6 +136,17 @@ def record(db: Tx, actor: Actor, upload: Upload) -> None:
     )
 
 
+def lies(db: Tx, organisation_id: UUID, case_id: UUID | None, key_id: UUID) -> bool:
+    """Whether a study key is still wrapped by the key of the case, or by that of the inbox: filing wraps it anew."""
+    above = aliased(WrappedKey)
+    query = (
+        select(WrappedKey.id).join(above, above.id == WrappedKey.parent_id).where(WrappedKey.kind == "study", WrappedKey.unit_id == key_id)
+    )
+    if case_id is None:
+        return db.scalar(query.where(above.kind == "inbox", above.unit_id == organisation_id)) is not None
+    return db.scalar(query.where(above.kind == "case", above.unit_id == case_id)) is not None
+
+
 def find_study(db: Tx, organisation_id: UUID, case_id: UUID | None, study_instance_uid: str) -> Study | None:
     """The study of that UID in a case, or in the inbox."""
     query = select(Study).where(Study.organisation_id == organisation_id, Study.study_instance_uid == study_instance_uid)
@@ -184,8 +196,11 @@ def _study(db: Tx, upload: Upload, arrival: Arrival) -> Study:
     summary = arrival.seen.summary
     study = find_study(db, upload.organisation_id, upload.case_id, summary.study_instance_uid)
     if study is None:
+        made = arrival.study_id
+        if made is not None and not lies(db, upload.organisation_id, upload.case_id, made):
+            made = None  # a study of this key has gone into a case
         study = Study(
-            id=arrival.study_id or ids.new(),
+            id=made or ids.new(),
             organisation_id=upload.organisation_id,
             case_id=upload.case_id,
             study_instance_uid=summary.study_instance_uid,
@@ -193,7 +208,7 @@ def _study(db: Tx, upload: Upload, arrival: Arrival) -> Study:
             modalities=[summary.plain_modality],
             photos=arrival.seen.made is not None and upload.case_id is not None,
         )
-        if arrival.study_id is None:
+        if made is None:
             db.keyring.create_study(db, study.organisation_id, study.id, study.case_id)
         study.header = studies.seal_header(db, study, arrival.seen.study_header)
         db.add(study)

@@ -12,7 +12,8 @@ from python_multipart.multipart import MultipartParser, MultipartState, parse_op
 
 from core.errors import Invalid, Unsupported
 
-BOUNDARY_LIMIT = 70
+BOUNDARY_LIMIT = 200
+"""RFC 2046 says 70, but Orthanc's DICOMweb plugin makes boundaries of 73 characters."""
 
 
 class Taker(Protocol):

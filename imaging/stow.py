@@ -10,7 +10,7 @@ and in a row of ``uploads``.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -38,7 +38,7 @@ BATCH, BATCH_BYTES = 32, 16 << 20
 
 @dataclass(slots=True)
 class _Object:
-    """One understood object: in memory (``data``), or put away in ``parts``. ``key_id`` is the study key it is sealed under."""
+    """One understood object: in memory (``data``) until it is filed, or put away in ``parts`` of its own key as it came."""
 
     seen: Examined
     upload: Upload
@@ -74,7 +74,8 @@ class Request:
         self._body = Related(content_type, MEDIA_TYPE, self)
         self._outcomes: list[Outcome] = []
         self._batch: list[_Object] = []
-        self._study_keys: dict[str, UUID] = {}
+        self._made: dict[str, UUID] = {}
+        """The study keys made in this request, by Study Instance UID."""
         self._part: _Part | None = None
         with database.begin() as db:
             self._authorise(db)
@@ -137,23 +138,32 @@ class Request:
     # -- filing ---------------------------------------------------------------------------------
 
     def _file(self) -> None:
-        """File the batch: keys first, then bytes, then rows."""
+        """File the batch, again from the start if its study has gone from the inbox into a case meanwhile."""
         batch, self._batch = self._batch, []
         if not batch:
             return
         try:
-            self._put_away(batch)
-            with self._database.begin() as db:
-                self._authorise(db)
-                whom = self._expected(db, self._case_id) if self._case_id else None
-                for each in batch:
-                    self._settle(db, each, whom)
-                self._record(db, [each.upload for each in batch])
+            while not self._filed(batch):
+                bodies.discard(self._database.store, _parts(_small(batch)))
         except BaseException:
             bodies.discard(self._database.store, _parts(batch))
             raise
         bodies.discard(self._database.store, _parts(each for each in batch if each.upload.state not in ("filed", "held")))
         self._outcomes += [Outcome.of(each.upload.state, each.upload.reason, each.seen.summary) for each in batch]
+
+    def _filed(self, batch: list[_Object]) -> bool:
+        """Keys first, then bytes, then rows; False, and nothing filed, when a key no longer lies where it was made."""
+        self._put_away(batch)
+        with self._database.begin() as db:
+            self._authorise(db)
+            filing.serialise(db, self._organisation_id)
+            if not all(self._lies(db, key_id) for key_id in {each.upload.key_id for each in _small(batch)}):
+                return False
+            whom = self._expected(db, self._case_id) if self._case_id else None
+            for each in batch:
+                self._settle(db, each, whom)
+            self._record(db, [each.upload for each in batch])
+        return True
 
     def _put_away(self, batch: list[_Object]) -> None:
         with self._database.begin() as db:
@@ -165,17 +175,20 @@ class Request:
                     writers.append((each, each.data, *bodies.new_writer(db, each.upload.unit)))
         for each, data, object_id, writer in writers:
             each.parts = [bodies.put(self._database.store, object_id, writer, 0, data)]
-            each.data = None
 
     def _study_key(self, db: Tx, study_instance_uid: str) -> UUID:
         """The key of the study an object belongs to, made here if there is no such study yet."""
-        if study_instance_uid not in self._study_keys:
-            study = filing.find_study(db, self._organisation_id, self._case_id, study_instance_uid)
-            key_id = ids.new() if study is None else study.id
-            if study is None:
-                db.keyring.create_study(db, self._organisation_id, key_id, self._case_id)
-            self._study_keys[study_instance_uid] = key_id
-        return self._study_keys[study_instance_uid]
+        study = filing.find_study(db, self._organisation_id, self._case_id, study_instance_uid)
+        if study is not None:
+            return study.id
+        made = self._made.get(study_instance_uid)
+        if made is None or not self._lies(db, made):
+            made = self._made[study_instance_uid] = ids.new()
+            db.keyring.create_study(db, self._organisation_id, made, self._case_id)
+        return made
+
+    def _lies(self, db: Tx, key_id: UUID) -> bool:
+        return filing.lies(db, self._organisation_id, self._case_id, key_id)
 
     def _settle(self, db: Tx, each: _Object, whom: Expected | None) -> None:
         upload = each.upload
@@ -185,7 +198,7 @@ class Request:
         if same is not None:
             filing.conclude(db, upload, Verdict("duplicate", instance_id=same))
             return
-        study_id = self._study_keys.get(each.seen.summary.study_instance_uid)
+        study_id = self._made.get(each.seen.summary.study_instance_uid)
         filing.settle(db, upload, Arrival(each.seen, upload.id, upload.key_id, each.parts, each.sha256, upload.length, study_id), whom)
         if upload.state in ("filed", "held"):
             for piece in each.parts:
@@ -256,6 +269,11 @@ class _Part:
         if self._sink is not None:
             with self._database.begin() as db:
                 db.keyring.destroy(db, self.upload.unit)
+
+
+def _small(objects: Iterable[_Object]) -> Iterator[_Object]:
+    """Those in memory, sealed under the key of their study."""
+    return (each for each in objects if each.data is not None)
 
 
 def _parts(objects: Iterable[_Object]) -> list[Piece]:

@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from core.actor import Actor
 from core.audit import Event
 from core.errors import Conflict, Denied, Invalid, NotFound, ShanhaiError, TooLarge, Unsupported
-from core.keyring import WrappedKey
+from core.keyring import Unit, WrappedKey
 from imaging import bodies, inbox, intake, stow, studies, uploads
 from imaging.bodies import Part
 from imaging.patients import Expected
@@ -33,6 +34,13 @@ def body(
 ) -> bytes:
     parts = b"".join(b"--" + boundary.encode() + b"\r\n" + headers + b"\r\n" + file + b"\r\n" for file in files)
     return parts + b"--" + boundary.encode() + (b"--\r\n" if end else b"\r\n")
+
+
+def begun(world: World, *, inbox: bool = False, content_type: str = TYPE) -> stow.Request:
+    case_id = None if inbox else world.case_id
+    return stow.Request(
+        world.database, world.pool, world.surgeon, content_type=content_type, organisation_id=world.cast.aral.id, case_id=case_id
+    )
 
 
 def store(
@@ -220,13 +228,21 @@ def test_bodies_that_break_a_rule(world: World) -> None:
     ):
         with pytest.raises(Invalid, match=code):
             send(data)
-    for content_type in ('multipart/related; type="application/dicom"', f"multipart/related; boundary={'x' * 71}"):
+    for content_type in ('multipart/related; type="application/dicom"', f"multipart/related; boundary={'x' * 201}"):
         with pytest.raises(Invalid, match="stow-boundary"):
             send(b"", content_type)
     with pytest.raises(TooLarge):
         send(body([good]), largest=len(good) - 1)
     assert [upload.state for upload in world.rows(Upload)] == ["filed"]
     assert len(list(world.database.store.keys(""))) == 1
+
+
+def test_the_long_boundary_of_orthanc_is_taken(world: World) -> None:
+    """Two UUIDs and a hyphen, 73 characters: three over what RFC 2046 allows."""
+    boundary = f"{uuid4()}-{uuid4()}"
+    request = begun(world, content_type=f"multipart/related; type=application/dicom; boundary={boundary}")
+    request.feed(body([samples.dicom()], boundary=boundary))
+    assert outcomes(request.finish()) == [("filed", None)]
 
 
 class Collected:
@@ -288,6 +304,24 @@ def test_no_body_is_more_than_malformed(data: bytes) -> None:
         send()
 
 
+def test_a_right_withdrawn_while_bytes_are_put_away_files_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attack 10: the actor is authorised anew in the transaction that files, not only when the request begins."""
+    request = begun(world)
+    put = bodies.put
+
+    def withdrawn(*given: Any) -> bodies.Piece:
+        request._actor = Actor(world.surgeon.person_id, world.surgeon.organisation_id, roles=frozenset({"learner"}))
+        return put(*given)
+
+    monkeypatch.setattr(bodies, "put", withdrawn)
+    request.feed(body(slices(2)))
+    with pytest.raises(NotFound):
+        request.finish()
+    assert not world.rows(Upload)
+    assert not world.rows(Part)
+    assert list(world.database.store.keys("")) == []
+
+
 # -- the inbox ------------------------------------------------------------------------------------------
 
 
@@ -346,3 +380,58 @@ def test_a_study_that_was_filed_cannot_be_filed_again(world: World) -> None:
         inbox.file_study(db, world.surgeon, study.id, case_id=world.case_id)
     with pytest.raises(ShanhaiError), world.database.begin() as db:
         inbox.file_study(db, world.surgeon, study.id, case_id=world.other_case_id)
+
+
+def lying(world: World) -> Study:
+    with world.database.begin() as db:
+        [study] = studies.inbox(db, world.surgeon)
+    return study
+
+
+def put_into(world: World, study: Study, case_id: UUID) -> None:
+    with world.database.begin() as db:
+        inbox.file_study(db, world.surgeon, study.id, case_id=case_id)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_study_filed_into_a_case_while_the_rest_of_it_comes(world: World, monkeypatch: pytest.MonkeyPatch, merged: bool) -> None:
+    """What comes later is a study of its own in the inbox, under a key of its own, and can be filed after it."""
+    monkeypatch.setattr(stow, "BATCH", 1)
+    first, second, third, other = slices(4)
+    if merged:
+        store(world, [other])
+    request = begun(world, inbox=True)
+    request.feed(body([first], end=False))
+    filed = lying(world)
+    put_into(world, filed, world.case_id)
+    request.feed(body([second, third]).removeprefix(b"--" + BOUNDARY.encode() + b"\r\n"))
+    assert outcomes(request.finish()) == [("filed", None)] * 3
+    assert lying(world).id != filed.id
+    put_into(world, lying(world), world.case_id)
+    with world.database.begin() as db:
+        [study] = db.scalars(select(Study)).all()
+        found = {studies.source(db, row).read(0, row.size) for row in studies.instances_of(db, study)}
+    assert found == {first, second, third, *([other] if merged else [])}
+
+
+def test_a_study_filed_into_a_case_while_bytes_are_put_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key they were sealed under is the case's by then: they are sealed again under another."""
+    first, second, third = slices(3)
+    store(world, [first], inbox=True)
+    filed, put = lying(world), bodies.put
+    turns = iter([lambda: put_into(world, filed, world.case_id)])
+
+    def meanwhile(*given: Any) -> bodies.Piece:
+        for turn in turns:
+            turn()
+        return put(*given)
+
+    monkeypatch.setattr(bodies, "put", meanwhile)
+    assert outcomes(store(world, [second, third], inbox=True)) == [("filed", None)] * 2
+    assert len(list(world.database.store.keys(""))) == len(world.rows(Part)) == 3
+    put_into(world, lying(world), world.other_case_id)
+    with world.database.begin() as db:
+        db.keyring.destroy(db, Unit("case", world.cast.aral.id, world.case_id))
+    with world.database.begin() as db:
+        rows = db.scalars(select(Instance).where(Instance.case_id == world.other_case_id)).all()
+        assert {studies.source(db, row).read(0, row.size) for row in rows} == {second, third}
