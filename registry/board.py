@@ -83,10 +83,25 @@ def person_changed(database: Database, job: Job) -> None:
                 case.facts = case.facts | summaries.person_facts(who, case.created_at)
 
 
+def set_urgency(db: Tx, actor: Actor, case_id: UUID, *, urgency: str, version: int) -> Case:
+    """A person sets the urgency (``cases.set_urgency``); passing the next mark raises it again."""
+    case = cases.set_urgency(db, actor, case_id, urgency=urgency, version=version)
+    _wait_for_mark(db, case, _running(db, case, ids.now()))
+    return case
+
+
 def _by_clocks(db: Tx, actor: Actor, case: Case, now: dt.datetime) -> None:
-    running = [reading for reading in readings(db, case, now) if reading.running in ("warm", "cold")]
+    running = _running(db, case, now)
     if cases.raise_urgency(db, actor, case, clocks.raises_to(running), "ischaemia-mark-passed"):
         notices.tell(db, audience.participants(db, case), "urgency-raised", case, but=actor.person_id)
+    _wait_for_mark(db, case, running)
+
+
+def _running(db: Tx, case: Case, now: dt.datetime) -> list[Reading]:
+    return [reading for reading in readings(db, case, now) if reading.running in ("warm", "cold")]
+
+
+def _wait_for_mark(db: Tx, case: Case, running: Sequence[Reading]) -> None:
     due = [reading.next_at for reading in running if reading.next_at is not None]
     if due and case.urgency != "emergency":
         at = _on_grain(min(due))

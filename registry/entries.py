@@ -219,7 +219,7 @@ def _append(
             raise Conflict("client-key-reused")
         return known
     _fits(db, case, document)
-    audience.screen(db, actor, case, document.free_texts())
+    audience.screen(db, actor, case, document.free_texts() | ({"reason": reason} if reason else {}))
     entry = Entry(
         id=ids.new(),
         organisation_id=case.organisation_id,

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from core import ids
 from core.actor import Actor
 from core.db import Tx
-from core.errors import Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound
 from registry import cases, entries, followups
 from registry.forms import shown
 from registry.forms.followup import FollowUp
@@ -49,11 +49,17 @@ def plan(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
 
 @router.post("/cases/{case_id}/follow-up/draft")
 def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
-    """Keep what was typed so far."""
-    draft = entries.save(db, me, case_id, followups.TYPE, raw(FollowUp, form), version=number(form, "version"))
-    if wants_problem(request):
-        return JSONResponse({"fields": {"version": str(draft.version)}})
-    return see(f"/cases/{case_id}")
+    """Keep what was typed so far. What the script sends after the form itself has come is let go."""
+    by_script = wants_problem(request)
+    key = text(form, "client_key", 64) if by_script else ""
+    try:
+        typed = raw(FollowUp, form)
+        draft = entries.save(db, me, case_id, followups.TYPE, typed, version=number(form, "version"), client_key=key or None)
+    except Conflict as late:
+        if late.code != "client-key-reused":
+            raise
+        return JSONResponse({"entered": True})
+    return JSONResponse({"fields": {"version": str(draft.version)}}) if by_script else see(f"/cases/{case_id}")
 
 
 @router.post("/cases/{case_id}/follow-up")

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from auth import policy
 from core.actor import Actor
 from core.db import Tx
-from registry import cases, patients
+from registry import board, cases, patients
 from registry.web.case import banner
 from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, day, number, text
@@ -40,7 +40,7 @@ def amend(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respon
 def urgency(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
     """Set the urgency, up or down; never below what this kind of case starts with."""
     with attempt(db) as tried:
-        cases.set_urgency(db, me, case_id, urgency=text(form, "urgency"), version=number(form, "version") or 0)
+        board.set_urgency(db, me, case_id, urgency=text(form, "urgency"), version=number(form, "version") or 0)
     return see(f"/cases/{case_id}") if tried else _page(request, db, me, case_id, tried)
 
 

@@ -165,3 +165,19 @@ def run_again(database: Database, case: Case) -> None:
     """A job runs at least once: the same one a second time."""
     job = Job(ids.new(), board.RECHECK, {"case_id": str(case.id)}, case.organisation_id, 1, ids.new())
     board.recheck(database, job)
+
+
+def test_a_case_a_person_set_lower_is_raised_again_by_the_next_mark(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db, kind="hand_injury")
+        world.injury(db, case, ago=HOUR)
+        world.severed(db, case)
+        assert case.urgency == "emergency"
+        board.set_urgency(db, surgeon, case.id, urgency="routine", version=case.version)
+        assert case.urgency == "routine"
+    later = ids.now() + 13 * HOUR
+    with ids.told(later):
+        run_jobs(world.database, {board.RECHECK: board.recheck})
+    with world.begin() as db:
+        assert db.get_one(Case, case.id).urgency != "routine"

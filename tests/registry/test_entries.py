@@ -381,3 +381,14 @@ def test_the_index_of_a_unit_is_what_the_summary_shows(world: World) -> None:
 def _reflow(document: Document) -> dt.datetime | None:
     assert isinstance(document, Amputation)
     return document.reflow_at.at if document.reflow_at else None
+
+
+def test_the_reason_of_a_correction_does_not_name_the_patient_to_who_may_not_know(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db)
+        entry = world.injury(db, case)
+        world.asked(db, case)
+        with pytest.raises(Invalid) as refused:
+            entries.correct(db, surgeon, entry.id, {}, reason="张卫国 said so himself")
+        assert set(refused.value.fields) == {"reason"}
