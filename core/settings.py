@@ -3,6 +3,7 @@
 Everything else is handed what it needs. Unsafe settings refuse to start, with the cure in the message.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,9 @@ class Settings(BaseSettings):
     store_url: str = Field(default="", description="file:///folder or s3://bucket/prefix; default a folder inside the data folder")
     keyring_url: str = Field(default="", description="file:///path of the root key; default a file inside the data folder")
     base_url: str = Field(default="http://localhost:8000", description="Address people type; https except on the loopback interface")
+    trusted_proxies: str = Field(
+        default="", description="Addresses or networks of the TLS proxy, separated by commas: whose X-Forwarded-For is believed"
+    )
     checkpoint_dir: Path | None = Field(
         default=None, description="Folder that signed audit checkpoints are pushed to; default inside the data folder"
     )
@@ -37,7 +41,27 @@ class Settings(BaseSettings):
             raise ValueError("SHANHAI_BASE_URL must be a full address such as https://shanhai.example.org")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError("SHANHAI_BASE_URL must be https outside the loopback interface: put a TLS proxy in front and name its address")
+        for proxy in self.proxies:
+            try:
+                everybody = ip_network(proxy).prefixlen == 0
+            except ValueError:
+                everybody = True
+            if everybody:
+                raise ValueError(
+                    "SHANHAI_TRUSTED_PROXIES must name the proxy alone, as addresses or networks such as 127.0.0.1, 10.1.2.0/24"
+                )
         return self
+
+    @property
+    def proxies(self) -> list[str]:
+        """The addresses and networks whose word on where a request comes from is taken."""
+        return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]
+
+    @property
+    def sees_one_client(self) -> bool:
+        """Whether a proxy stands in front that is not named, so that everybody seems to come from its address."""
+        parts = urlsplit(self.base_url)
+        return parts.scheme == "https" and parts.hostname not in LOOPBACK and not self.proxies
 
     @property
     def database(self) -> str:

@@ -1,8 +1,10 @@
 """The application: settings in, routes out. The one place that puts rooms, wall and floor together."""
 
 import datetime as dt
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -34,6 +36,8 @@ PIXELS = (
     "image/x-*",
 )
 
+log = logging.getLogger("shanhai")
+
 
 def open_database(settings: Settings) -> Database:
     """The database of a deployment, with its keys and its objects."""
@@ -48,6 +52,11 @@ def create_app(settings: Settings, database: Database | None = None, pool: Pool 
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
+        if settings.sees_one_client:
+            log.warning(
+                "SHANHAI_TRUSTED_PROXIES IS NOT SET: everybody seems to come from the address of the TLS proxy, and ten wrong "
+                "passwords for a login keep its owner out. Name the address of the proxy there, and nobody else's."
+            )
         yield
         if pool is None:
             workers.close()
@@ -70,3 +79,9 @@ def create_app(settings: Settings, database: Database | None = None, pool: Pool 
     app.add_middleware(Wall, base_url=settings.base_url, body_limit=settings.upload_limit_bytes, metrics=metrics)
     app.add_middleware(GZipMiddleware, minimum_size=600, exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, *PIXELS))
     return app
+
+
+def listening(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told: among it whose word is taken on where a request comes from."""
+    proxies = {"proxy_headers": bool(settings.proxies), "forwarded_allow_ips": settings.proxies}
+    return {"access_log": False, "server_header": False, "log_level": "warning", "timeout_graceful_shutdown": 10, **proxies}

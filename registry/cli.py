@@ -2,7 +2,7 @@
 
 import datetime as dt
 import logging
-import secrets
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,18 +14,20 @@ from uuid import UUID
 import typer
 import uvicorn
 from pydantic import ValidationError
+from sqlalchemy import select
 
-from auth import factors, organisations, passwords, people, policy, tokens
+from auth import enrolments, factors, organisations, passwords, people, policy, tokens
 from core import checkpoints, ids, verification
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import NotFound, ShanhaiError
 from core.keyring import open_provider
+from core.ledger import Head
 from core.settings import Settings
 from imaging.sandbox import Pool
 from registry import sample, sample_cases, schema
 from registry import worker as workers
-from registry.app import create_app, open_database
+from registry.app import create_app, listening, open_database
 
 HOST = "127.0.0.1"
 
@@ -35,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Shanhai, a telemedicine case registry for limb trauma and reconstruction.",
 )
-user_app = typer.Typer(no_args_is_help=True, help="People: add, list, disable, token.")
+user_app = typer.Typer(no_args_is_help=True, help="People: add, list, disable, reset, token.")
 org_app = typer.Typer(no_args_is_help=True, help="Hospitals: add, list, agree.")
 keys_app = typer.Typer(no_args_is_help=True, help="Keys: init, status.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log: verify, checkpoint, export.")
@@ -45,11 +47,13 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
 
 Port = Annotated[int, typer.Option(help="Port to listen on", min=1, max=65535)]
+KeptFolder = Annotated[Path | None, typer.Option("--checkpoints", help="Folder of kept checkpoints, if another", exists=True)]
 OrganisationId = Annotated[str, typer.Option("--org", help="Id of the hospital, as 'shanhai org list' shows it")]
 
 
 def main() -> None:
-    """The entry point: errors become one plain line and a status, never a traceback."""
+    """The entry point: errors become one plain line and a status, never a traceback. What is written is the owner's alone."""
+    os.umask(0o077)
     try:
         app()
     except ShanhaiError as error:
@@ -102,9 +106,7 @@ def demo(
     pool = Pool(settings.sandbox_workers)
     pool.start()
     if sample.is_empty(database):
-        print(
-            "Making the sample world: two hospitals, eight people, eight cases with their pictures. This takes about a minute.", flush=True
-        )
+        print("Making the sample world: two hospitals, eight people, eight cases with pictures. It takes about a minute.", flush=True)
         started = time.monotonic()
         sample_cases.make_world(database, pool, folder, lambda line: print(line, flush=True))
         print(f"Done in {time.monotonic() - started:.0f} s.", flush=True)
@@ -128,10 +130,7 @@ def _run(settings: Settings, database: Database, pool: Pool, host: str, port: in
     worker = workers.worker(database, pool, settings.checkpoints)
     worker.start()
     try:
-        uvicorn.run(
-            create_app(settings, database, pool), host=host, port=port, access_log=False, proxy_headers=False, server_header=False,
-            log_level="warning", timeout_graceful_shutdown=10,
-        )  # fmt: skip
+        uvicorn.run(create_app(settings, database, pool), host=host, port=port, **listening(settings))
     finally:
         worker.stop()
         pool.close()
@@ -180,7 +179,7 @@ def user_add(
 
     Example:  shanhai user add lin --org 0190… --role surgeon --name 林晓峰
     """
-    plain = "-".join(secrets.token_hex(2) for _ in range(4))
+    plain = passwords.mint()
     with _opened() as database, database.begin() as db:
         system = Actor.system(UUID(org))
         person = people.create(db, system, login=login, name=name, name_en=name_en, language=language, roles=role)
@@ -212,6 +211,21 @@ def user_disable(login: str) -> None:
     print(f"{login} is disabled.")
 
 
+@user_app.command("reset")
+def user_reset(login: str) -> None:
+    """Give a person a new password and authenticator, when the old are lost; prints both, once. Every session ends.
+
+    Make sure who is asking first: whoever holds what is printed is that person. A disabled account stays so.
+
+    Example:  shanhai user reset lin
+    """
+    plain = passwords.mint()
+    with _opened() as database, database.begin() as db:
+        person = _person(db, login)
+        offer = enrolments.reset(db, Actor.system(person.organisation_id), person.id, plain)
+    print(f"{person.id}  {login}\npassword: {plain}\nauthenticator secret: {offer.secret}")
+
+
 @user_app.command("token")
 def user_token(
     login: str,
@@ -226,9 +240,8 @@ def user_token(
         person = _person(db, login)
         scopes = scope or policy.actions_of(people.roles_in(db, person.id, person.organisation_id))
         until = ids.now() + dt.timedelta(days=days)
-        _, plain = tokens.create(
-            db, Actor.system(person.organisation_id), name="command line", scopes=scopes, expires_at=until, person_id=person.id
-        )
+        system = Actor.system(person.organisation_id)
+        _, plain = tokens.create(db, system, name="command line", scopes=scopes, expires_at=until, person_id=person.id)
     print(plain)
 
 
@@ -312,28 +325,43 @@ def keys_status() -> None:
 
 @audit_app.command("verify")
 def audit_verify(
-    org: Annotated[str, typer.Option("--org", help="Id of one hospital; all when left out")] = "",
-    kept: Annotated[Path | None, typer.Option("--checkpoints", help="Folder of kept checkpoints; the configured one when left out")] = None,
+    org: Annotated[UUID | None, typer.Option("--org", help="Id of one hospital; all when left out")] = None,
+    kept: KeptFolder = None,
 ) -> None:
-    """Check that the log of each hospital is whole; ends with status 1 when it is not.
+    """Check that every log is whole, those kept of a hospital that is gone too; ends with status 1 when one is not.
 
     Example:  shanhai audit verify --checkpoints /media/usb/checkpoints
     """
     folder, whole = kept or Settings().checkpoints, True
     with _opened() as database, database.begin() as db:
-        for organisation in organisations.every(db):
-            if org and organisation.id != UUID(org):
-                continue
-            report = verification.verify(db, organisation.id, checkpoints.kept(folder, organisation.id))
-            whole &= report.whole
-            covered = f"{report.covered} of {report.size} events stand under a kept checkpoint"
-            print(f"{organisation.name_en}: {'whole' if report.whole else 'NOT WHOLE'}; {covered}; root {report.root.hex()}")
-            for finding in report.findings:
-                print(
-                    f"  {finding.kind} at {finding.leaf_index}: event {finding.event_id} {finding.other if finding.other is not None else ''}"
-                )
-    if not whole:
-        raise typer.Exit(1)
+        names = {organisation.id: organisation.name_en for organisation in organisations.every(db)}
+        found = {*names, *db.scalars(select(Head.organisation_id))}
+        for path in sorted(folder.glob("*.jsonl")):
+            try:
+                found.add(UUID(path.stem))
+            except ValueError:
+                whole = False
+                print(f"{path.name}: NOT A LOG; its name is not the id of a hospital")
+        if org is not None and org not in found:
+            sys.exit(f"shanhai: neither the database nor {folder} holds a log of {org}")
+        for organisation_id in sorted(found, key=lambda one: (one not in names, one)) if org is None else [org]:
+            whole &= _verify(db, organisation_id, names.get(organisation_id), folder)
+    sys.exit(0 if whole else 1)
+
+
+def _verify(db: Tx, organisation_id: UUID, name: str | None, folder: Path) -> bool:
+    """Check one log and say how it stands; False unless it is whole and its hospital there."""
+    who = name or f"{organisation_id}, a hospital that the database no longer holds"
+    try:
+        report = verification.verify(db, organisation_id, checkpoints.kept(folder, organisation_id))
+    except ShanhaiError as error:
+        print(f"{who}: NOT WHOLE; it cannot be checked: {error.code}")
+        return False
+    covered = f"{report.covered} of {report.size} events stand under a kept checkpoint"
+    print(f"{who}: {'whole' if report.whole else 'NOT WHOLE'}; {covered}; root {report.root.hex()}")
+    for finding in report.findings:
+        print(f"  {finding.kind} at {finding.leaf_index}: event {finding.event_id} {finding.other if finding.other is not None else ''}")
+    return report.whole and name is not None
 
 
 @audit_app.command("checkpoint")

@@ -33,6 +33,29 @@ def test_what_is_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == ("postgresql://db/shanhai", "s3://bucket/prefix", "file:///etc/shanhai/root.key", "/mnt/kept")
 
 
+@pytest.mark.parametrize("proxies", ["*", "0.0.0.0/0", "::/0", "proxy.example.org", "10.0.0.5/8", "127.0.0.1,*"])
+def test_whoever_is_believed_is_named(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
+    monkeypatch.setenv("SHANHAI_TRUSTED_PROXIES", proxies)
+    with pytest.raises(ValidationError, match="SHANHAI_TRUSTED_PROXIES must name"):
+        Settings()
+
+
+def test_proxies_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().proxies == []
+    monkeypatch.setenv("SHANHAI_TRUSTED_PROXIES", " 127.0.0.1, 10.1.2.0/24,fd00::/8 ")
+    assert Settings().proxies == ["127.0.0.1", "10.1.2.0/24", "fd00::/8"]
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies", "one"),
+    [("https://shanhai.example.org", "", True), ("https://shanhai.example.org", "127.0.0.1", False), ("http://localhost:8000", "", False)],
+)
+def test_a_proxy_that_is_not_named_makes_everybody_one(monkeypatch: pytest.MonkeyPatch, url: str, proxies: str, one: bool) -> None:
+    monkeypatch.setenv("SHANHAI_BASE_URL", url)
+    monkeypatch.setenv("SHANHAI_TRUSTED_PROXIES", proxies)
+    assert Settings().sees_one_client is one
+
+
 @pytest.mark.parametrize("url", ["http://shanhai.example.org", "http://10.0.0.5:8000", "shanhai.example.org", "ftp://localhost", ""])
 def test_an_unsafe_address_refuses_to_start_with_the_cure(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("SHANHAI_BASE_URL", url)
