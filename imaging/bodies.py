@@ -14,7 +14,7 @@ from typing import Annotated, Protocol
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Index, delete, event, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, SessionTransaction, mapped_column
 
 from core import ids, sealed
 from core.db import Database, Tx
@@ -204,7 +204,7 @@ def forget(db: Tx, body_id: UUID) -> None:
     if not gone:
         return
     db.execute(delete(Part).where(Part.body_id == body_id))
-    event.listen(db, "after_commit", lambda _: discard(db.store, gone), once=True)
+    db.info.setdefault("bodies.gone", []).append((db.get_nested_transaction() or db.get_transaction(), gone))
 
 
 def discard(store: Store, parts: Iterable[Piece]) -> None:
@@ -214,3 +214,23 @@ def discard(store: Store, parts: Iterable[Piece]) -> None:
             store.delete(store_key(piece.object_id))
         except ShanhaiError as error:
             log.warning("object %s not deleted: %s", piece.object_id, error.code)
+
+
+@event.listens_for(Tx, "after_commit")
+def _let_go(db: Tx) -> None:
+    if not db.in_nested_transaction():  # the release of a savepoint comes here too, and may yet be undone
+        for _, gone in db.info.pop("bodies.gone", []):
+            discard(db.store, gone)
+
+
+@event.listens_for(Tx, "after_soft_rollback")
+def _keep(db: Tx, undone: SessionTransaction) -> None:
+    """What was forgotten in a savepoint that is undone, or in one inside it, stays."""
+    if found := db.info.get("bodies.gone"):
+        db.info["bodies.gone"] = [(where, gone) for where, gone in found if not _within(where, undone)]
+
+
+def _within(where: SessionTransaction | None, other: SessionTransaction) -> bool:
+    while where is not None and where is not other:
+        where = where.parent
+    return where is not None

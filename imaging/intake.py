@@ -18,7 +18,7 @@ from auth import policy
 from core import ids
 from core.actor import Actor
 from core.db import Database, Tx
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, Damaged, NotFound
 from core.jobs import Handler, Job
 from imaging import bodies, filing, uploads
 from imaging.bodies import Body, Readable
@@ -32,6 +32,8 @@ from imaging.uploads import Upload
 Expect = Callable[[Tx, UUID], Expected | None]
 """Whom the pictures of a case should name; the registry knows."""
 
+DAMAGED = "damaged"
+"""Why a file is refused whose stored bytes are gone or are not what was stored: nobody can file it, but it can be sent again."""
 STEP = 1 << 20
 _UIDS = UUID("6c1a4b0a-7f0e-4c63-9d58-52b9d1f0c1de")
 """The name space of the UIDs we give to photographs."""
@@ -68,7 +70,7 @@ def process(
 ) -> Upload:
     """Examine a received upload and file it; as it stands then. ``confirmed``: a held one, as a person has decided.
 
-    Raises NotFound, Unavailable when the sandbox is, and Damaged when the stored bytes are.
+    What can be read no longer is refused as ``damaged``. Raises NotFound, and Unavailable when the sandbox or the store is.
     """
     ready = "held" if confirmed else "received"
     with database.begin(readonly=True) as db:
@@ -79,9 +81,13 @@ def process(
             return upload
         body = bodies.open_body(db, upload.unit, bodies.pieces(db, upload.id))
         about = _about_photo(db, upload)
-    sha256 = upload.sha256 or _sha256(body)
+    sha256 = upload.sha256
     actor = actor or Actor.system(upload.organisation_id)
-    seen, verdict = _look(database, pool, upload, body, about, sha256)
+    try:
+        sha256 = sha256 or _sha256(body)
+        seen, verdict = _look(database, pool, upload, body, about, sha256)
+    except Damaged:
+        seen, verdict = None, Verdict("refused", DAMAGED)
     made = _store_made(database, upload, seen)
     try:
         with database.begin() as db:
@@ -90,6 +96,12 @@ def process(
                 bodies.discard(db.store, made)
                 return upload
             upload.sha256 = sha256
+            filing.serialise(db, upload.organisation_id)
+            # asked again: of the same photograph sent twice at once the other may have been filed by now
+            same = filing.twin(db, upload, sha256) if seen is not None and sha256 is not None else None
+            if same is not None:
+                seen, verdict = None, Verdict("duplicate", instance_id=same)
+                bodies.discard(db.store, made)
             if seen is None:
                 filing.conclude(db, upload, verdict)
             else:

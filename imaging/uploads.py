@@ -1,7 +1,7 @@
 """Uploads: one file on its way in, over a line that breaks (tus 1.0 without its HTTP).
 
     receiving → received → filed | duplicate | held | refused
-        └────────────────→ discarded (by the person, or expired)
+        └──────────┴─────→ discarded (by the person, or expired while receiving)
 
 A row says how far a file has come and what became of it. Each byte is sealed under the upload's own study key
 before it touches the disk, and counts once the part it lies in is committed: after a crash the offset is where the
@@ -25,6 +25,7 @@ from core import audit, ids, jobs
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Denied, Invalid, NotFound, TooLarge
+from core.jobs import JobRow
 from core.keyring import Unit
 from core.tables import Base, Code, IdColumn
 from imaging import bodies
@@ -37,6 +38,7 @@ OPEN_BYTES_LIMIT = 64 << 30
 """How many uploads, and bytes of them, one person may have under way."""
 NAME_LIMIT = 255
 JOB = "intake"
+ASKED_AGAIN_AFTER = dt.timedelta(hours=1)
 UPLOAD = "image:upload"
 
 State = Literal["receiving", "received", "filed", "duplicate", "held", "refused", "discarded"]
@@ -147,7 +149,7 @@ def new(actor: Actor, *, organisation_id: UUID, case_id: UUID | None, length: in
 
 
 def get(db: Tx, actor: Actor, upload_id: UUID) -> Upload:
-    """The actor's own upload. Raises NotFound for anybody else's, or when they may no longer upload there."""
+    """The actor's own upload. Raises NotFound for anybody else's, for one let go, or when they may no longer upload there."""
     return _own(db, actor, upload_id)
 
 
@@ -223,9 +225,9 @@ class Receiver:
 
 
 def terminate(db: Tx, actor: Actor, upload_id: UUID) -> None:
-    """Throw an unfinished, held or refused upload away. Raises NotFound, and Conflict once it was filed."""
+    """Throw an upload away that was not filed. Raises NotFound, and Conflict once it was."""
     upload = _own(db, actor, upload_id, lock=True)
-    if upload.state not in ("receiving", "held", "refused"):
+    if upload.state not in ("receiving", "received", "held", "refused"):
         raise Conflict("upload-finished")
     discard(db, upload, "thrown-away")
     _record(db, actor, "image:discard", upload)
@@ -256,6 +258,28 @@ def expire(database: Database, *, at: dt.datetime | None = None) -> int:
             if upload is not None:
                 discard(db, upload, "expired")
                 _record(db, Actor.system(upload.organisation_id), "image:discard", upload)
+    return len(found)
+
+
+def ask_again(database: Database, *, at: dt.datetime | None = None) -> int:
+    """Ask anew for the filing of what came whole an hour ago and nothing works on any more; how many there were.
+
+    A job that failed to its last attempt gets them all again an hour after it, since what it leans on may be back.
+    """
+    late = (at or ids.now()) - ASKED_AGAIN_AFTER
+    with database.begin() as db:
+        found = {str(row.id): row for row in db.scalars(select(Upload).where(Upload.state == "received", Upload.created_at < late))}
+        failed: dict[str, UUID] = {}
+        for job in db.scalars(select(JobRow).where(JobRow.kind == JOB).order_by(JobRow.id)) if found else ():
+            if job.state != "dead" or (job.leased_until is not None and job.leased_until >= late):
+                found.pop(job.key or "", None)
+            elif job.key is not None:
+                failed[job.key] = job.id
+        for key, upload in found.items():
+            if key in failed:
+                jobs.revive(db, failed[key])
+            else:
+                jobs.enqueue(db, JOB, {"upload_id": key}, organisation_id=upload.organisation_id, key=key)
     return len(found)
 
 
@@ -311,7 +335,7 @@ def authorise(db: Tx, actor: Actor, organisation_id: UUID, case_id: UUID | None)
 def _own(db: Tx, actor: Actor, upload_id: UUID, *, lock: bool = False) -> Upload:
     query = select(Upload).where(Upload.id == upload_id, Upload.person_id == actor.person_id)
     upload = db.scalar(query.with_for_update() if lock else query)
-    if upload is None or (upload.state == "receiving" and upload.expires_at < ids.now()):
+    if upload is None or upload.state == "discarded" or (upload.state == "receiving" and upload.expires_at < ids.now()):
         raise NotFound("upload-not-found")
     try:
         authorise(db, actor, upload.organisation_id, upload.case_id)

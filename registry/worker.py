@@ -43,8 +43,12 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
 
 
 def sweep(database: Database) -> None:
-    """Forget what has run its time: full throttle buckets, sign-ins that came to nothing, uploads nobody finished."""
+    """Forget what has run its time: full throttle buckets, sign-ins that came to nothing, uploads nobody finished.
+
+    And ask again for uploads that came whole and were left lying.
+    """
     with database.begin() as db:
         throttle.sweep(db)
         signin.sweep(db)
     uploads.expire(database)
+    uploads.ask_again(database)

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import hashlib
+import threading
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -118,6 +120,26 @@ def test_the_same_file_twice_is_one(world: World) -> None:
         assert again.instance_id == first.instance_id
     with world.database.begin(readonly=True) as db:
         assert len(list(db.store.keys(""))) == len(world.rows(Part)) == 2
+
+
+def test_the_same_photograph_twice_at_once_is_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are looked at before either is filed, so that neither knows of the other."""
+    photo, gate = samples.photo(exif=samples.exif()), threading.Barrier(2)
+    look = intake.examine
+
+    def together(*given: Any, **more: Any) -> Any:
+        seen = look(*given, **more)
+        gate.wait(60)
+        return seen
+
+    monkeypatch.setattr(intake, "examine", together)
+    threads = [threading.Thread(target=world.take_in, args=(photo,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(upload.state for upload in world.rows(Upload)) == ["duplicate", "filed"]
+    assert len(world.rows(Instance)) == len(world.rows(Part)) == len(list(world.database.store.keys(""))) == 1
 
 
 def test_other_pixels_under_a_known_uid_are_held_and_harm_nothing(world: World) -> None:

@@ -1,14 +1,15 @@
 """Orphans: what no row names goes, and nothing else, and never too early."""
 
 import datetime as dt
+from contextlib import suppress
 
 import pytest
 
 from core import ids
-from core.errors import Damaged
+from core.errors import Damaged, Unavailable
 from core.jobs import run_once
-from imaging import intake, orphans, previews, studies
-from imaging.bodies import store_key
+from imaging import bodies, intake, orphans, previews, studies
+from imaging.bodies import Part, store_key
 from imaging.studies import Instance
 from tests.imaging import samples
 from tests.imaging.conftest import World
@@ -49,7 +50,39 @@ def test_an_upload_whose_bytes_are_gone_is_not_filed(world: World) -> None:
     send(world, upload_id, 0, FILE)
     for key in list(world.database.store.keys()):
         world.database.store.delete(key)
-    with pytest.raises(Damaged):
-        intake.process(world.database, world.pool, upload_id)
-    assert now(world, upload_id).state == "received"
+    assert run_once(world.database, intake.handlers(world.pool))
+    assert (now(world, upload_id).state, now(world, upload_id).reason) == ("refused", "damaged")
+    assert not run_once(world.database, intake.handlers(world.pool))
+    assert not world.rows(Part)
     assert not world.rows(Instance)
+
+
+def test_bytes_go_when_the_transaction_is_committed_and_not_before(world: World) -> None:
+    """A savepoint that is released is no commit, and one that is undone has let nothing go."""
+
+    def there() -> list[bool]:
+        known = set(world.database.store.keys())
+        return [store_key(piece.object_id) in known for piece in pieces]
+
+    held = [begin(world) for _ in range(3)]
+    for upload_id in held:
+        send(world, upload_id, 0, FILE)
+    with world.database.begin(readonly=True) as db:
+        pieces = [piece for upload_id in held for piece in bodies.pieces(db, upload_id)]
+    with suppress(Unavailable), world.database.begin() as db:
+        with db.begin_nested():
+            bodies.forget(db, held[0])
+        assert there() == [True] * 3
+        raise Unavailable("database-unavailable")
+    assert there() == [True] * 3
+    with world.database.begin() as db:
+        with db.begin_nested():
+            bodies.forget(db, held[0])
+        with suppress(Unavailable), db.begin_nested():
+            bodies.forget(db, held[1])
+            with db.begin_nested():
+                bodies.forget(db, held[2])
+            raise Unavailable("database-unavailable")
+        assert there() == [True] * 3
+    assert there() == [False, True, True]
+    assert sorted(row.body_id for row in world.rows(Part)) == sorted(held[1:])

@@ -8,16 +8,18 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from core import ids
 from core.actor import Actor
 from core.audit import Event
 from core.errors import Conflict, Denied, Invalid, NotFound, TooLarge
-from core.jobs import run_once
+from core.jobs import MAX_ATTEMPTS, JobRow, run_once
 from core.keyring import Unit
 from imaging import bodies, intake, uploads
 from imaging.bodies import Part
+from imaging.sandbox import Pool
+from imaging.studies import Instance
 from imaging.uploads import Receiver, Upload
 from tests.imaging import samples
 from tests.imaging.conftest import World
@@ -223,14 +225,64 @@ def test_terminating_leaves_nothing_to_read(world: World) -> None:
         uploads.terminate(db, world.surgeon, upload_id)
     assert objects(world) == 0
     assert now(world, upload_id).state == "discarded"
-    with pytest.raises(Conflict):
+    with pytest.raises(NotFound):
         send(world, upload_id, 100, FILE[100:])
     with pytest.raises(NotFound), world.database.begin() as db:
         db.keyring.writer(db, Unit("study", world.cast.aral.id, upload_id), "x", "x", upload_id, 1)
-    filed = begin(world)
-    send(world, filed, 0, FILE)
+    filed = world.take_in(FILE).id
     with pytest.raises(Conflict), world.database.begin() as db:
         uploads.terminate(db, world.surgeon, filed)
+
+
+def test_what_came_whole_may_be_thrown_away_before_it_is_filed(world: World) -> None:
+    upload_id = begin(world)
+    send(world, upload_id, 0, FILE)
+    with world.database.begin() as db:
+        uploads.terminate(db, world.surgeon, upload_id)
+    assert run_once(world.database, intake.handlers(world.pool))
+    assert (now(world, upload_id).state, objects(world)) == ("discarded", 0)
+    assert not world.rows(Instance)
+
+
+def test_what_was_left_lying_is_asked_for_again(world: World) -> None:
+    """No sandbox for longer than eight attempts: an hour after the last of them they begin anew, and not before."""
+    closed = Pool(1)
+    closed.close()
+
+    def attempts(pool: Pool) -> int:
+        count = 0
+        while run_once(world.database, intake.handlers(pool)):
+            count += 1
+            with world.database.begin() as db:
+                db.execute(update(JobRow).where(JobRow.state == "waiting").values(run_at=ids.now()))
+        return count
+
+    upload_id = begin(world)
+    send(world, upload_id, 0, FILE)
+    soon, later = ids.now() + dt.timedelta(minutes=50), ids.now() + dt.timedelta(minutes=70)
+    assert uploads.ask_again(world.database, at=later) == 0, "its job waits"
+    assert attempts(closed) == MAX_ATTEMPTS
+    assert [(job.state, job.failed_with) for job in world.rows(JobRow)] == [("dead", "sandbox-closed")]
+    assert uploads.ask_again(world.database, at=soon) == 0
+    assert uploads.ask_again(world.database, at=later) == 1
+    assert uploads.ask_again(world.database, at=later) == 0, "it is asked for already"
+    assert attempts(closed) == MAX_ATTEMPTS
+    assert len(world.rows(JobRow)) == 1, "no dead letter for each round"
+    assert uploads.ask_again(world.database, at=later) == 1
+    assert attempts(world.pool) == 1
+    assert now(world, upload_id).state == "filed"
+    assert uploads.ask_again(world.database, at=later) == 0
+
+
+def test_what_was_left_lying_without_any_job_is_asked_for_again(world: World) -> None:
+    upload_id = begin(world)
+    send(world, upload_id, 0, FILE)
+    with world.database.begin() as db:
+        db.execute(delete(JobRow))
+    assert uploads.ask_again(world.database) == 0
+    assert uploads.ask_again(world.database, at=ids.now() + dt.timedelta(minutes=61)) == 1
+    assert run_once(world.database, intake.handlers(world.pool))
+    assert now(world, upload_id).state == "filed"
 
 
 def test_what_is_not_finished_in_time_is_let_go(world: World) -> None:
