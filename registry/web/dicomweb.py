@@ -94,7 +94,8 @@ def _search(request: Request, db: Tx, me: Actor, where: ScopeOf, level: matching
     fixed = [(above[name], value) for name, value in request.path_params.items() if name in above]
     query = matching.parse(level, [*request.query_params.multi_items(), *fixed])
     answers = dicomweb.search(db, me, query, where(request, db, me), subjects)
-    return _json(orjson.dumps(answers), media) if answers else Response(status_code=204)
+    # found nothing: PS3.18 §8.3.4.4.1 says 204, CP-2473 says 200; Orthanc's client takes a 204 for a broken answer
+    return _json(orjson.dumps(answers), media)
 
 
 # -- WADO-RS ------------------------------------------------------------------------------------------

@@ -6,28 +6,32 @@ authorised anew; a broken line keeps what arrived. ``Upload-Metadata`` carries `
 """
 
 import base64
-import binascii
+from collections.abc import Callable, Coroutine
 from email.utils import format_datetime
+from typing import Any
 from uuid import UUID
 
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from core.errors import Invalid, PreconditionFailed, Unsupported
+from core.errors import Invalid, PreconditionFailed, ShanhaiError, Unsupported
 from imaging import uploads
 from imaging.uploads import Receiver, Upload
 from registry import cases
+from registry.web import problems
 from registry.web.edge import Db, Me, database_of, short
-
-router = APIRouter(tags=["uploads"])
 
 VERSION = "1.0.0"
 OFFSET_TYPE = "application/offset+octet-stream"
 STEP = 1 << 20
 AT_ONCE = 4
+STATUS_OF_CODE = {"upload-checksum": 460, "upload-checksum-invalid": 400}
+"""Where tus 1.0 names another status for an error than the rest of the product does."""
 
 _sealers: RunVar[CapacityLimiter] = RunVar("sealers")
 
@@ -39,6 +43,31 @@ def _sealing() -> CapacityLimiter:
         limiter = CapacityLimiter(AT_ONCE)
         _sealers.set(limiter)
     return limiter
+
+
+class _Tus(APIRoute):
+    """A route whose every answer, a refusal too, is one of tus: it names the version it speaks, and with 412 those it can."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def speak(request: Request) -> Response:
+            try:
+                answer = await handle(request)
+            except ShanhaiError as error:
+                status = STATUS_OF_CODE.get(error.code)
+                answer = problems.answer(request, status, error.code) if status else await problems.on_shanhai(request, error)
+            except RequestValidationError as error:
+                answer = problems.on_validation(request, error)
+            answer.headers["Tus-Resumable"] = VERSION
+            if answer.status_code == 412:
+                answer.headers["Tus-Version"] = VERSION
+            return answer
+
+        return speak
+
+
+router = APIRouter(tags=["uploads"], route_class=_Tus)
 
 
 @router.options("/files")
@@ -87,7 +116,7 @@ async def receive(request: Request, upload_id: UUID) -> Response:
     if request.headers.get("content-type") != OFFSET_TYPE:
         raise Unsupported("upload-type")
     start, checksum = _number(request, "upload-offset"), _checksum(request)
-    me = await short(request, lambda db, me: (uploads.get(db, me, upload_id), me)[1])
+    me, upload = await short(request, lambda db, me: (me, uploads.get(db, me, upload_id)))
 
     def begin() -> Receiver:
         return Receiver(database_of(request), me, upload_id, offset=start, checksum=checksum)
@@ -105,7 +134,7 @@ async def receive(request: Request, upload_id: UUID) -> Response:
             raise
     await to_thread.run_sync(receiver.feed, bytes(waiting), limiter=_sealing())
     reached = await to_thread.run_sync(receiver.finish, limiter=_sealing())
-    return _answer(204, **{"Upload-Offset": str(reached)})
+    return _answer(204, **_state(upload) | {"Upload-Offset": str(reached)})
 
 
 @router.delete("/files/{upload_id}", status_code=204)
@@ -117,7 +146,7 @@ def terminate(request: Request, db: Db, me: Me, upload_id: UUID) -> Response:
 
 
 def _answer(status: int, **headers: str) -> Response:
-    return Response(status_code=status, headers={"Tus-Resumable": VERSION, **headers})
+    return Response(status_code=status, headers=headers)
 
 
 def _state(upload: Upload) -> dict[str, str]:
@@ -147,7 +176,7 @@ def _metadata(text: str) -> dict[str, str]:
         key, _, value = pair.partition(" ")
         try:
             found[key] = base64.b64decode(value, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, not even ASCII, or not UTF-8 within
             raise Invalid("upload-metadata-invalid") from None
     return found
 
@@ -166,7 +195,7 @@ def _checksum(request: Request) -> bytes | None:
     kind, _, value = given.partition(" ")
     try:
         digest = base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:
         digest = b""
     if kind != "sha256" or len(digest) != 32:
         raise Invalid("upload-checksum-invalid")

@@ -4,17 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from auth import policy
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid
-from imaging import attributes, inbox, studies, uploads
+from imaging import attributes, filing, inbox, intake, studies, uploads
 from imaging.studies import Study
 from registry import cases, matching, patients
 from registry.web import titles
-from registry.web.edge import Db, Me
+from registry.web.edge import Db, Me, database_of, short
 from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.pages import render, see
 from registry.web.pictures import told
@@ -44,6 +45,28 @@ def file(request: Request, db: Db, me: Me, form: Sent, study_id: UUID) -> Respon
     return _page(request, db, me, tried, asked=study_id, chosen=text(form, "case_id"))
 
 
+@router.post("/inbox/uploads/{upload_id}/confirm")
+async def confirm(request: Request, upload_id: UUID) -> Response:
+    """A person has looked: the held file belongs to the study it names."""
+
+    def check(db: Tx, me: Actor) -> Actor:
+        inbox.check_held(db, me, upload_id)
+        return me
+
+    me = await short(request, check)
+    await run_in_threadpool(intake.confirm, database_of(request), request.app.state.pool, me, upload_id)
+    return see("/inbox")
+
+
+@router.post("/inbox/uploads/{upload_id}/reject")
+def reject(request: Request, db: Db, me: Me, upload_id: UUID) -> Response:
+    """The held file belongs to nobody here: let go of it."""
+    inbox.check_held(db, me, upload_id)
+    with attempt(db) as tried:
+        intake.reject(db, me, upload_id)
+    return see("/inbox") if tried else _page(request, db, me, tried)
+
+
 def _page(request: Request, db: Tx, me: Actor, tried: Attempt, asked: UUID | None = None, chosen: str = "") -> Response:
     language = language_of(request)
     lying = [_study(db, me, study) for study in studies.inbox(db, me)]
@@ -52,7 +75,15 @@ def _page(request: Request, db: Tx, me: Actor, tried: Attempt, asked: UUID | Non
     choices = [
         (str(row.id), f"{row.number} · {titles.of(row.summary, language).line}", row.patient_id) for row in own if row.state != "closed"
     ]
-    context: dict[str, Any] = {"lying": lying, "waiting": waiting, "choices": choices, "tried": tried, "asked": asked, "chosen": chosen}
+    context: dict[str, Any] = {
+        "lying": lying,
+        "waiting": waiting,
+        "confirmable": filing.CONFIRMABLE,
+        "choices": choices,
+        "tried": tried,
+        "asked": asked,
+        "chosen": chosen,
+    }
     return render(request, "inbox.html", status=tried.status, **context)
 
 

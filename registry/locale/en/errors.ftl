@@ -14,6 +14,7 @@ error-title-413 = Too large
 error-title-415 = Type not taken
 error-title-422 = Something is not right
 error-title-429 = Too often
+error-title-460 = Changed on its way
 error-title-500 = Fault
 error-title-503 = Not available
 error-sign-in-needed = Please sign in.

@@ -6,3 +6,5 @@ inbox-empty-how = What a device sends without naming a case, or naming another p
 inbox-into = Case
 inbox-file = File into this case
 inbox-confirm = I have looked: it is this patient
+inbox-keep = I have looked: it belongs to its study
+inbox-let-go = Not ours: let it go

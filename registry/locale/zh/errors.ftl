@@ -14,6 +14,7 @@ error-title-413 = 内容过大
 error-title-415 = 不支持的类型
 error-title-422 = 内容有误
 error-title-429 = 操作过于频繁
+error-title-460 = 传输中内容有变
 error-title-500 = 系统故障
 error-title-503 = 暂时不可用
 error-sign-in-needed = 请先登录。

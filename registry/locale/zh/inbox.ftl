@@ -6,3 +6,5 @@ inbox-empty-how = 设备发来但未指明病例或与患者不符的文件，�
 inbox-into = 病例
 inbox-file = 归入该病例
 inbox-confirm = 已核对，是该患者
+inbox-keep = 已核对，属于该检查
+inbox-let-go = 不是本院的文件：放弃

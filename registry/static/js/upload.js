@@ -53,8 +53,15 @@ const begin = async (job) => {
   job.offset = 0;
 };
 
+const append = (job, piece) => {
+  const headers = { "Upload-Offset": String(job.offset), "Content-Type": "application/offset+octet-stream" };
+  return request("PATCH", job.url, headers, piece, job.stopped.signal);
+};
+
 const resume = async (job) => {
   const answer = await request("HEAD", job.url, {}, null, job.stopped.signal);
+  // An upload that was let go meanwhile is not begun again unasked; HEAD has no words for it, so a piece of nothing asks.
+  if (answer.status === 404 || answer.status === 410) throw await refusal(await append(job, ""));
   if (!answer.ok) throw await refusal(answer);
   job.offset = Number(answer.headers.get("Upload-Offset"));
 };
@@ -65,8 +72,7 @@ const send = async (job) => {
   while (job.offset < job.file.size) {
     const piece = job.file.slice(job.offset, job.offset + job.piece);
     const begun = performance.now();
-    const headers = { "Upload-Offset": String(job.offset), "Content-Type": "application/offset+octet-stream" };
-    const answer = await request("PATCH", job.url, headers, piece, job.stopped.signal);
+    const answer = await append(job, piece);
     if (!answer.ok) throw await refusal(answer);
     job.offset = Number(answer.headers.get("Upload-Offset"));
     job.tries = 0;

@@ -143,6 +143,8 @@ OTHERS: dict[tuple[str, str], Expect] = {
     ("GET", "/audit/proof"): own(303, 403, 403, 200, 403),
     ("GET", "/inbox"): own(303, 200, 403, 403),
     ("POST", "/inbox/{study_id}/file"): own(401, 422, 403, 403, 422),
+    ("POST", "/inbox/uploads/{upload_id}/confirm"): own(401, 404, 403, 403, 404),
+    ("POST", "/inbox/uploads/{upload_id}/reject"): own(401, 404, 403, 403, 404),
     ("GET", "/notices"): own(303, 200, 200, 200),
     ("POST", "/notices/read"): own(401, 303, 303, 303, 303),
     ("GET", "/account"): own(303, 200, 200, 200),
