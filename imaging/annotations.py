@@ -171,13 +171,6 @@ def withdraw(db: Tx, actor: Actor, annotation_id: UUID, *, case_id: UUID, expect
     _write(db, actor, row, body, last.finding, action="annotation:withdraw", withdrawn=True)
 
 
-def get(db: Tx, actor: Actor, annotation_id: UUID, *, case_id: UUID) -> Mark:
-    """One mark as it stands. Raises NotFound."""
-    row = _row(db, actor, READ, case_id, annotation_id)
-    _seen(db, actor, row.organisation_id, case_id)
-    return _opened(db, [row])[0]
-
-
 def for_case(db: Tx, actor: Actor, case_id: UUID, organisation_id: UUID, *, at: dt.datetime | None = None) -> list[Mark]:
     """The marks of a case, oldest first, as they stand or as they stood at a time; withdrawn ones are left out.
 
@@ -211,14 +204,6 @@ def standing(db: Tx, organisation_id: UUID, case_id: UUID, *, at: dt.datetime | 
         .order_by(Annotation.id)
     )
     return [_mark(db, row, version) for row, version in found]
-
-
-def versions(db: Tx, actor: Actor, annotation_id: UUID, *, case_id: UUID) -> list[Mark]:
-    """Every version of a mark that still stands, the first one first. Raises NotFound."""
-    row = _row(db, actor, READ, case_id, annotation_id)
-    _seen(db, actor, row.organisation_id, case_id)
-    found = db.scalars(select(AnnotationVersion).where(AnnotationVersion.annotation_id == row.id).order_by(AnnotationVersion.version))
-    return [_mark(db, row, version) for version in found]
 
 
 def counts(db: Tx, actor: Actor, case_id: UUID, organisation_id: UUID) -> dict[UUID, int]:
@@ -281,18 +266,13 @@ def _author(actor: Actor) -> UUID:
     return actor.person_id
 
 
-def _row(db: Tx, actor: Actor, action: str, case_id: UUID, annotation_id: UUID) -> Annotation:
+def _own(db: Tx, actor: Actor, case_id: UUID, annotation_id: UUID) -> Annotation:
     row = db.scalar(
         select(Annotation).where(Annotation.id == annotation_id, Annotation.case_id == case_id, Annotation.withdrawn.is_(False))
     )
     if row is None or not policy.allowed(db, actor, READ, organisation_id=row.organisation_id, case_id=case_id):
         raise NotFound("annotation-not-found")
-    policy.require(db, actor, action, organisation_id=row.organisation_id, case_id=case_id)
-    return row
-
-
-def _own(db: Tx, actor: Actor, case_id: UUID, annotation_id: UUID) -> Annotation:
-    row = _row(db, actor, WRITE, case_id, annotation_id)
+    policy.require(db, actor, WRITE, organisation_id=row.organisation_id, case_id=case_id)
     if row.created_by != actor.person_id:
         raise Denied("annotation-not-yours")
     return row

@@ -131,15 +131,6 @@ def visible(actor: Actor, table: type[Study] | type[Series] | type[Instance], ac
     return policy.predicate(actor, action, organisation_id=table.organisation_id, case_id=table.case_id)
 
 
-def get(db: Tx, actor: Actor, study_id: UUID) -> Study:
-    """One study, for reading: the look is recorded. Raises NotFound."""
-    found = db.scalar(select(Study).where(Study.id == study_id, visible(actor, Study)))
-    if found is None:
-        raise NotFound("study-not-found")
-    seen(db, actor, found)
-    return found
-
-
 def instance(db: Tx, actor: Actor, instance_id: UUID) -> Instance:
     """One filed instance, for reading: recorded as a look at its study. Raises NotFound."""
     found = db.execute(

@@ -74,8 +74,6 @@ def test_a_file_of_somebody_else_is_held_until_a_person_confirms(world: World, f
     assert not world.rows(Instance)
     with world.database.begin() as db:
         assert uploads.identity(db, world.surgeon, upload)["birth_date"] in ("19870203", "19900101")
-        with pytest.raises(NotFound):
-            studies.get(db, world.stranger, upload.id)
     with pytest.raises(NotFound):
         intake.confirm(world.database, world.pool, world.stranger, upload.id)
     confirmed = intake.confirm(world.database, world.pool, world.surgeon, upload.id, expected=lambda _, __: WANG)
