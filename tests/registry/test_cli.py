@@ -171,7 +171,7 @@ def test_what_it_writes_is_its_owners_alone(
     for command in (["keys", "init"], ["migrate"]):
         os.umask(0)
         assert shanhai(*command).status == 0
-    written = {path.name: path.stat().st_mode for path in folder.rglob("*")}
+    written = {path.name: path.stat().st_mode for path in (folder, *folder.rglob("*"))}
     assert ("shanhai.sqlite" in written) == on_disk
     assert {name: oct(stat.S_IMODE(mode)) for name, mode in written.items() if mode & 0o077} == {}
 
