@@ -57,7 +57,7 @@ def picture(frames: Frames, header: Attributes, frame: int, pool: Pool, *, windo
 
 def small(frames: Frames, header: Attributes, frame: int, edge: int, pool: Pool) -> Picture:
     """A frame with its longer side at most ``edge`` pixels. Raises as ``picture`` does."""
-    reduced = frames.reduced(frame, edge, pool)
+    reduced = frames.reduced(frame, edge, pool) if _as_it_is(header, frames.layout, frame) else None
     found = picture(frames, header, frame, pool) if reduced is None else reduced
     return fit(found, Viewport(edge, edge)) if max(found.shape[:2]) > edge else found
 
@@ -118,6 +118,16 @@ def decode(data: bytes) -> Picture:
         found = np.asarray(image.convert("RGB"))
     grey = (found[..., 0] == found[..., 1]).all() and (found[..., 1] == found[..., 2]).all()
     return found[..., 0] if grey else found
+
+
+def _as_it_is(header: Attributes, layout: Layout, frame: int) -> bool:
+    """Whether samples are shown without a window, a table or a sign: only then may a decoder make them smaller first."""
+    if layout.samples == 3:
+        return True
+    if layout.floating or layout.bits_allocated != 8 or layout.photometric != "MONOCHROME2":
+        return False
+    greys = tables.greys(tables.values_of(layout), header, layout, frame, None, lambda: (0, 0))
+    return bool((greys == np.arange(256)).all())
 
 
 def _bands(found: NDArray[Any]) -> Iterator[slice]:

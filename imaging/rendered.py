@@ -5,6 +5,7 @@ The window, the size and the quality come from the URL; what the caller may see 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import get_args
 
 from core.errors import Invalid, NotFound, Unsupported
@@ -132,6 +133,8 @@ def _window(value: str) -> Window:
 
 def _viewport(value: str) -> Viewport:
     numbers = [float(part) for part in value.split(",") if part.strip()]
+    if not all(map(isfinite, numbers)):
+        raise ValueError(value)
     if len(numbers) == 2:
         return Viewport(int(numbers[0]), int(numbers[1]))
     if len(numbers) == 6:

@@ -15,7 +15,10 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, a
 
 from core.errors import Invalid, Unsupported
 from imaging import render
-from imaging.frames import Layout
+from imaging.attributes import tag
+from imaging.bodies import Memory
+from imaging.frameindex import FrameIndex
+from imaging.frames import Frames, Layout
 from imaging.render import Viewport
 from imaging.sandbox import Pool
 from imaging.tables import Window, lut
@@ -204,6 +207,49 @@ def test_a_small_photograph_is_decoded_small_and_looks_the_same(pool: Pool) -> N
     slow = render.fit(render.picture(sample.frames, sample.header, 0, pool), Viewport(160, 160))
     assert quick.shape == slow.shape == (120, 160, 3)
     assert np.abs(quick.astype(int) - slow).mean() < 3
+
+
+VOI = {"00283002": {"vr": "US", "Value": [256, 0, 8]}, "00283006": {"vr": "US", "Value": list(range(255, -1, -1))}}
+GROUPS: dict[str, dict[str, Any]] = {
+    "FrameVOILUTSequence": {"00281050": {"vr": "DS", "Value": [60]}, "00281051": {"vr": "DS", "Value": [41]}},
+    "PixelValueTransformationSequence": {"00281052": {"vr": "DS", "Value": [0]}, "00281053": {"vr": "DS", "Value": [-1]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("named", "quick"),
+    [
+        ({}, True),
+        ({"00281050": {"vr": "DS", "Value": [128]}, "00281051": {"vr": "DS", "Value": [256]}}, True),
+        ({"00281050": {"vr": "DS", "Value": [60]}, "00281051": {"vr": "DS", "Value": [41]}}, False),
+        ({"00281052": {"vr": "DS", "Value": [0]}, "00281053": {"vr": "DS", "Value": [-1]}}, False),
+        ({"00283010": {"vr": "SQ", "Value": [VOI]}}, False),
+        ({"00283000": {"vr": "SQ", "Value": [VOI]}}, False),
+        ({"00280103": {"vr": "US", "Value": [1]}}, False),
+        *(
+            ({groups: {"vr": "SQ", "Value": [{tag(name): {"vr": "SQ", "Value": [GROUPS[name]]}}]}}, False)
+            for groups in ("52009229", "52009230")
+            for name in GROUPS
+        ),
+    ],
+)
+def test_a_small_radiograph_is_windowed_as_the_large_one(named: dict[str, Any], quick: bool, pool: Pool) -> None:
+    """Thumbnails and marked pictures are read too: an 8-bit JPEG radiograph was shown raw when it was made small."""
+    file = io.BytesIO()
+    Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (128, 1))).save(file, "JPEG", quality=95)
+    facts = {"Rows": 128, "Columns": 256, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "SamplesPerPixel": 1}
+    header: dict[str, Any] = {tag(keyword): {"vr": "US", "Value": [value]} for keyword, value in facts.items()} | named
+    data = file.getvalue()
+    index = FrameIndex("encapsulated", frames=1, fragments=(((0, len(data)),),))
+    source = Frames(Memory(data), index, Layout.of(header, "1.2.840.10008.1.2.4.50"), shipped.ORGANISATION)
+    full = render.picture(source, header, 0, pool)
+    for edge in (64, 320):
+        small, whole = render.small(source, header, 0, edge, pool), render.fit(full, Viewport(edge, edge))
+        assert small.shape == whole.shape
+        assert np.abs(small.astype(int) - whole).max() <= (4 if quick else 0)
+    raw = source.reduced(0, 64, pool)
+    assert raw is not None
+    assert bool(np.abs(raw.astype(int) - render.fit(full, Viewport(64, 64))).max() <= 4) is quick
 
 
 def test_a_radiograph_is_rendered_by_table_at_once() -> None:
