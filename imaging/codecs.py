@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from imaging.confined import Refused, Reply, Source, task
+from imaging.dicomfile import INFLATED_LIMIT
 
 MOST_BYTES = 512 << 20
 """Plain pixels of one frame: a 12,000 × 12,000 picture in colour."""
-MOST_INFLATED = 1 << 30
+MOST_INFLATED = INFLATED_LIMIT
+"""No file is taken whose data set grows beyond this."""
 
 JPEG = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
 JPEG_LOSSLESS = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
@@ -30,12 +32,18 @@ JPEG_2000 = frozenset({"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"})
 HTJ2K = frozenset({"1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"})
 RLE = frozenset({"1.2.840.10008.1.2.5"})
 DECODED = JPEG | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | RLE
+CLEANED = DECODED - RLE
+"""What can leave as a bitstream without words in it; RLE has room for them behind its runs, where nothing has to be decoded."""
 YBR = frozenset({"YBR_FULL", "YBR_FULL_422"})
+_HALVED = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
 
 Pixels = NDArray[Any]
 Ranges = Sequence[Sequence[int]]
 
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_LS_FRAME = 0xF7
+"""Segments that begin with the bits of a sample (ITU-T T.81 B.2.2, T.87 C.2.2)."""
 _ADOBE = 12
 """Bytes of a whole Adobe segment; a shorter one says nothing."""
 _SEGMENT = struct.Struct(">H")
@@ -130,18 +138,26 @@ def inflate(source: Source, start: int, length: int) -> Reply:
 
 
 @task(seconds=10, result=MOST_BYTES)
-def strip(source: Source, ranges: Ranges, uid: str) -> Reply:
+def strip(source: Source, ranges: Ranges, uid: str, bits: int) -> Reply:
     """The same bitstream with every comment and application segment blanked in place; nothing moves.
 
     JFIF and Adobe segments stay, for they say what the colours mean; what follows the end of the picture goes.
     A JPEG 2000 stream inside a JP2 file is refused as ``unreadable``: its boxes are no part of DICOM (PS3.5 A.4.4).
+    Samples of more than ``bits`` bits are refused as ``inconsistent``: an overlay may stand in those that no pixel uses.
     """
+    if uid not in CLEANED:
+        raise Refused("transfer-syntax")
     stream = bytearray(_stream(source, ranges))
     if uid in JPEG_2000 | HTJ2K:
-        _strip_j2k(stream)
-    elif uid not in RLE:
-        _strip_jpeg(stream)
+        _strip_j2k(stream, bits)
+    else:
+        _strip_jpeg(stream, bits)
     return None, [bytes(stream)]
+
+
+def halved(photometric: str, samples: int) -> bool:
+    """Whether two pixels share their chrominance in uncompressed data (PS3.3 C.7.6.3.1.2)."""
+    return samples == 3 and photometric in _HALVED
 
 
 def _stream(source: Source, ranges: Ranges) -> bytes:
@@ -185,7 +201,7 @@ def _is_ybr(stream: bytes, photometric: str) -> bool | None:
             return True
         if marker == 0xEE and content.startswith(b"Adobe") and length >= _ADOBE:
             return None
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+        if marker in _FRAMES:
             names = bytes(content[6 + 3 * number] for number in range(content[5]))
             return photometric in YBR and names.upper() != b"RGB"
     return photometric in YBR
@@ -209,11 +225,13 @@ def _jpeg_segments(stream: bytes | bytearray) -> list[tuple[int, int, int]]:
     return found
 
 
-def _strip_jpeg(stream: bytearray) -> None:
+def _strip_jpeg(stream: bytearray, bits: int) -> None:
     if not stream.startswith(b"\xff\xd8"):
         raise Refused("unreadable")
     for marker, at, length in _jpeg_segments(stream):
         content = stream[at : at + length]
+        if (marker in _FRAMES or marker == _JPEG_LS_FRAME) and content[:1] > bytes((bits,)):
+            raise Refused("inconsistent")
         kept = (marker == 0xE0 and content.startswith(b"JFIF\0")) or (marker == 0xEE and content.startswith(b"Adobe"))
         if marker == 0xFE or (0xE0 <= marker <= 0xEF and not kept):
             stream[at : at + length] = bytes(length)
@@ -229,9 +247,11 @@ def _fields(content: bytearray) -> bytes:
     return bytes(content[:12]) + bytes(len(content) - 12)
 
 
-def _strip_j2k(stream: bytearray) -> None:
+def _strip_j2k(stream: bytearray, bits: int) -> None:
     if not stream.startswith(_J2K_START):
         raise Refused("unreadable")
+    if any((depth & 0x7F) + 1 > bits for depth in _j2k_depths(stream)):
+        raise Refused("inconsistent")
     at, tile_end = 2, 0
     while at + 4 <= len(stream) and stream[at] == 0xFF and (marker := stream[at + 1]) in _J2K_SEGMENTS:
         length = _SEGMENT.unpack_from(stream, at + 2)[0]
@@ -246,6 +266,11 @@ def _strip_j2k(stream: bytearray) -> None:
     stream[at + 2 :] = bytes(max(len(stream) - at - 2, 0))
 
 
+def _j2k_depths(stream: bytes | bytearray) -> bytes:
+    """Ssiz of each component; empty when the stream does not begin with its SIZ segment (ISO/IEC 15444-1 A.5.1)."""
+    return bytes(stream[42 : 42 + 3 * int.from_bytes(stream[40:42], "big") : 3]) if stream[2:4] == b"\xff\x51" else b""
+
+
 def _jpeg_lossless(stream: bytes, spec: dict[str, Any]) -> Pixels:
     space = "RGB" if spec["samples"] == 3 else None
     return _from_ybr(np.asarray(imagecodecs.jpeg8_decode(stream, colorspace=space, outcolorspace=space)), spec)
@@ -253,7 +278,7 @@ def _jpeg_lossless(stream: bytes, spec: dict[str, Any]) -> Pixels:
 
 def _jpeg_ls(stream: bytes, spec: dict[str, Any]) -> Pixels:
     found = np.asarray(imagecodecs.jpegls_decode(stream))
-    precision = next((stream[at] for marker, at, _ in _jpeg_segments(stream) if marker == 0xF7), spec["bits_stored"])
+    precision = next((stream[at] for marker, at, _ in _jpeg_segments(stream) if marker == _JPEG_LS_FRAME), spec["bits_stored"])
     return _from_ybr(_signed(found, precision, spec), spec)
 
 
@@ -266,10 +291,9 @@ def _htj2k(stream: bytes, spec: dict[str, Any]) -> Pixels:
 
 
 def _precision(stream: bytes, spec: dict[str, Any]) -> int:
-    """Bits of the first component by the SIZ segment (ISO/IEC 15444-1 A.5.1), which is what the decoder went by."""
-    if stream.startswith(b"\xff\x4f\xff\x51") and len(stream) > 42:
-        return (stream[42] & 0x7F) + 1
-    return int(spec["bits_stored"])
+    """Bits of the first component, which is what the decoder went by."""
+    depths = _j2k_depths(stream) if stream.startswith(_J2K_START) else b""
+    return (depths[0] & 0x7F) + 1 if depths else int(spec["bits_stored"])
 
 
 def _signed(found: Pixels, precision: int, spec: dict[str, Any]) -> Pixels:

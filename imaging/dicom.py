@@ -23,6 +23,7 @@ from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
 
+from imaging.codecs import halved
 from imaging.confined import Refused, Reply, Source
 from imaging.dicomfile import DEPTH_LIMIT, PIXELS, UNCOMPRESSED, Element, Inflated, Layout, walk
 from imaging.frameindex import FrameIndex, Range
@@ -273,7 +274,7 @@ def _frame_index(layout: Layout, dataset: Dataset) -> FrameIndex:
 
 def _native(layout: Layout, dataset: Dataset, pixels: Element, frames: int) -> FrameIndex:
     samples = _size(dataset, "SamplesPerPixel")
-    if _text(dataset, "PhotometricInterpretation") in ("YBR_FULL_422", "YBR_PARTIAL_422"):
+    if halved(_text(dataset, "PhotometricInterpretation"), samples):
         samples = 2
     bits = _size(dataset, "Rows") * _size(dataset, "Columns") * samples * _size(dataset, "BitsAllocated")
     if pixels.undefined:

@@ -83,8 +83,8 @@ class Layout:
 
     @property
     def halved(self) -> bool:
-        """Whether two pixels share their chrominance in uncompressed data (PS3.3 C.7.6.3.1.2)."""
-        return not self.compressed and self.photometric == "YBR_FULL_422" and self.samples == 3
+        """Whether two pixels share their chrominance."""
+        return not self.compressed and codecs.halved(self.photometric, self.samples)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -109,8 +109,13 @@ class Frames:
         return self._index.ranges(frame)
 
     def stored(self, frame: int, pool: Pool) -> bytes:
-        """The bytes of a frame as they lie in the file: its bitstream, or its native pixels. Raises NotFound."""
+        """The bytes of a frame as they lie in the file: its bitstream, or its native pixels.
+
+        Raises NotFound, and Unsupported for what is too large to be held: a film is one bitstream.
+        """
         ranges = self.ranges(frame)
+        if sum(length for _, length in ranges) > codecs.MOST_BYTES:
+            raise Unsupported("image-too-large")
         if self._index.deflated:
             ((start, length),) = ranges
             return pool.run("codecs.inflate", self._source, start, length, organisation_id=self._organisation_id).blobs[0]
@@ -139,8 +144,13 @@ class Frames:
         return result.blobs[0]
 
     def array(self, frame: int, pool: Pool) -> NDArray[Any]:
-        """A frame as numbers, (rows, columns) or (rows, columns, 3), native YBR as it is. Unused bits are still in it."""
+        """A frame as numbers, (rows, columns) or (rows, columns, 3), native YBR as it is. Unused bits are still in it.
+
+        Raises what ``raw`` does.
+        """
         data, layout = self.raw(frame, pool, srgb=True), self.layout
+        if layout.halved and (layout.columns % 2 or layout.bits_allocated < 8):
+            raise Unsupported("image-format")
         if layout.bits_allocated == 1:
             bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
             return bits[: layout.rows * layout.columns * layout.samples].reshape(self._shape())
@@ -166,7 +176,9 @@ class Frames:
         try:
             result = pool.run("codecs.reduce", self._source, self.ranges(frame), edge, organisation_id=self._organisation_id, blobs=profile)
             rows, columns, samples = (int(number) for number in result.value)
-            found = np.frombuffer(result.blobs[0], np.uint8).reshape((rows, columns) if samples == 1 else (rows, columns, samples))
+            found = np.frombuffer(result.blobs[0], np.uint8).reshape((rows, columns, samples)[: 2 if layout.samples == 1 else 3])
+            if samples != layout.samples:
+                raise ValueError(samples)
         except (Refused, ValueError, TypeError, IndexError) as error:
             raise Unsupported("image-not-decodable") from error
         return found
@@ -178,14 +190,18 @@ class Frames:
         """
         layout = self.layout
         if self.encoding == "native":
-            return _mask(self._native(frame, pool), layout)
-        if self.encoding != "encapsulated" or layout.transfer_syntax_uid not in codecs.DECODED:
+            return self.masked(frame, pool)
+        if self.encoding != "encapsulated" or layout.transfer_syntax_uid not in codecs.CLEANED:
             raise Unsupported("image-not-cleanable")
-        arguments = (self.ranges(frame), layout.transfer_syntax_uid)
+        arguments = (self.ranges(frame), layout.transfer_syntax_uid, layout.bits_stored)
         try:
             return pool.run("codecs.strip", self._source, *arguments, organisation_id=self._organisation_id).blobs[0]
         except Refused as refused:
             raise Unsupported("image-not-cleanable", reason=refused.reason) from refused
+
+    def masked(self, frame: int, pool: Pool) -> bytes:
+        """``raw`` without the bits that no pixel uses: what leaves for whoever may not see identity. Raises as it does."""
+        return _mask(self.raw(frame, pool), self.layout)
 
     def chunks(self) -> Iterator[bytes]:
         """The whole plain file, a mebibyte at a time."""
@@ -194,7 +210,7 @@ class Frames:
 
     def _native(self, frame: int, pool: Pool) -> bytes:
         layout, swap = self.layout, self._swap()
-        data = self._paired(frame, pool) if swap == 2 and layout.bits_allocated <= 8 else _swapped(self.stored(frame, pool), swap)
+        data = self._paired(frame, pool) if swap == 2 and layout.bits_allocated <= 8 else swapped(self.stored(frame, pool), swap)
         if shift := self._index.first_bit(frame):
             bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[shift:]
             data = np.packbits(bits[: layout.rows * layout.columns * layout.samples], bitorder="little").tobytes()
@@ -217,7 +233,7 @@ class Frames:
         ((first, _),) = self.ranges(0)
         lead = (start - first) % 2
         whole = Frames(self._source, _run(start - lead, lead + length + (lead + length) % 2), self.layout, self._organisation_id)
-        return _swapped(whole.stored(0, pool), 2)[lead : lead + length]
+        return swapped(whole.stored(0, pool), 2)[lead : lead + length]
 
     def _read(self, start: int, length: int) -> bytes:
         found = self._source.read(start, length)
@@ -240,13 +256,18 @@ def open_(db: Tx, row: studies.Instance, header: Attributes | None = None) -> Fr
     if index.encoding == "none" or not index.frames:
         raise Unsupported("image-without-pixels")
     source = studies.source(db, row)
-    return Frames(source, index, Layout.of(header, row.transfer_syntax_uid), row.organisation_id, icc_profile(header, source))
+    return Frames(
+        source, index, Layout.of(header, row.transfer_syntax_uid), row.organisation_id, icc_profile(header, source, row.transfer_syntax_uid)
+    )
 
 
-def icc_profile(header: Attributes, source: Readable) -> bytes:
-    """The ICC profile of an instance, wherever intake left it; empty when there is none or it is beyond sense."""
+def icc_profile(header: Attributes, source: Readable, transfer_syntax_uid: str) -> bytes:
+    """The ICC profile of an instance, wherever intake left it; empty when there is none or it is beyond sense.
+
+    Compressed colour alone is taken through it, so nothing of a deflated data set is inflated for it.
+    """
     found = attributes.binary(header, "ICCProfile")
-    if found is None and (place := attributes.bulk(header, "ICCProfile")):
+    if found is None and transfer_syntax_uid != DEFLATED and (place := attributes.bulk(header, "ICCProfile")):
         found = source.read(*place) if place[1] <= CHUNK else b""
     return found or b""
 
@@ -254,7 +275,7 @@ def icc_profile(header: Attributes, source: Readable) -> bytes:
 def open_file(data: bytes, index: FrameIndex, header: Attributes, transfer_syntax_uid: str, organisation_id: UUID) -> Frames:
     """The frames of a plain file in memory: what intake shows before it files."""
     source = Memory(data)
-    return Frames(source, index, Layout.of(header, transfer_syntax_uid), organisation_id, icc_profile(header, source))
+    return Frames(source, index, Layout.of(header, transfer_syntax_uid), organisation_id, icc_profile(header, source, transfer_syntax_uid))
 
 
 def checked_numbers(wanted: str, count: int) -> list[int]:
@@ -272,7 +293,8 @@ def _run(start: int, length: int) -> FrameIndex:
     return FrameIndex("native", frames=1, offset=start, frame_bits=length * 8)
 
 
-def _swapped(data: bytes, width: int) -> bytes:
+def swapped(data: bytes, width: int) -> bytes:
+    """Big-endian words of ``width`` bytes as little-endian ones, as many as are whole."""
     if width == 1:
         return data
     return np.frombuffer(data[: len(data) // width * width], f">u{width}").astype(f"<u{width}").tobytes()

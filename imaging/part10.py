@@ -154,14 +154,24 @@ def _native(name: str, source: Frames, pool: Pool, *, clean: bool) -> Iterator[b
         raise Unsupported("image-too-large-uncompressed")
     vr = {PIXEL_TAGS[1]: "OF", PIXEL_TAGS[2]: "OD"}.get(name, "OB" if layout.bits_allocated <= 8 else "OW")
     yield _head(name, vr, length + length % 2)
-    get = source.clean if clean and not layout.compressed else source.raw
+    get = source.masked if clean else source.raw
     if bits % 8:
-        planes = (np.unpackbits(np.frombuffer(get(frame, pool), np.uint8), bitorder="little")[:bits] for frame in range(source.count))
-        yield np.packbits(np.concatenate(list(planes)), bitorder="little").tobytes()
+        yield from _joined((get(frame, pool) for frame in range(source.count)), bits)
     else:
         for frame in range(source.count):
             yield get(frame, pool)
     yield bytes(length % 2)
+
+
+def _joined(planes: Iterator[bytes], bits: int) -> Iterator[bytes]:
+    """Frames of ``bits`` bits without the padding between them (PS3.5 §8.1.1); one at a time is spread out."""
+    rest = np.empty(0, np.uint8)
+    for plane in planes:
+        found = np.concatenate((rest, np.unpackbits(np.frombuffer(plane, np.uint8), bitorder="little")[:bits]))
+        whole = len(found) // 8 * 8
+        yield np.packbits(found[:whole], bitorder="little").tobytes()
+        rest = found[whole:]
+    yield np.packbits(rest, bitorder="little").tobytes()
 
 
 def _encapsulated(source: Frames, pool: Pool, *, clean: bool) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from auth import policy
 from core.actor import Actor
 from core.db import Tx
-from core.errors import NotFound, Unsupported
+from core.errors import Damaged, NotFound, Unsupported
 from imaging import attributes, codecs, deidentify, frames, multipart, negotiation, part10, previews, studies
 from imaging.bodies import Readable
 from imaging.dicomweb import IDENTIFY, IN_INBOX, Scope, Subjects, identified
@@ -28,6 +28,11 @@ from imaging.studies import Header, Instance, Series, Study
 
 CHUNK = frames.CHUNK
 _BULK = b'"BulkDataURI":"bulk/'
+_WORDS = {
+    **dict.fromkeys(("AT", "OW", "SS", "US"), 2), **dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), 4),
+    **dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 8),
+}  # fmt: skip
+"""Bytes of the words in a value (PS3.5 §7.3); the order of those of an unknown one is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +195,8 @@ def _sendable(one: Opened, form: Form) -> bool:
         return form.syntax in ("*", stored) or (form.syntax == EXPLICIT_LITTLE and one.frames is not None and _decodable(stored))
     if one.frames is None:
         return one.found.row.number_of_frames == 0 and form.syntax in ("*", EXPLICIT_LITTLE)
+    if form.syntax == stored and stored in codecs.DECODED:
+        return stored in codecs.CLEANED
     return _decodable(stored) and form.syntax in ("*", stored, EXPLICIT_LITTLE)
 
 
@@ -203,16 +210,35 @@ def _object(one: Opened, form: Form, pool: Pool) -> tuple[str, Iterator[bytes], 
         return row.transfer_syntax_uid, _original(one.source), one.source.size
     wanted = "*" if form.syntax in NATIVE and row.transfer_syntax_uid in NATIVE else form.syntax
     syntax = part10.target(one.frames, wanted, pool, clean=clean)
-    return syntax, part10.write(one.header, one.frames, pool, transfer_syntax_uid=syntax, clean=clean, bulk=_bulk(one)), None
+    return syntax, part10.write(one.header, one.frames, pool, transfer_syntax_uid=syntax, clean=clean, bulk=_bulk(one, pool)), None
 
 
-def _bulk(one: Opened) -> Callable[[attributes.Attributes], bytes | None]:
+def _bulk(one: Opened, pool: Pool) -> Callable[[attributes.Attributes], bytes | None]:
     def fetch(element: attributes.Attributes) -> bytes | None:
         place = attributes.bulk_range(element)
-        plain = one.found.row.transfer_syntax_uid not in (frames.EXPLICIT_BIG, frames.DEFLATED)
-        return one.source.read(*place) if place and plain else None
+        if place is None:
+            return None
+        try:
+            return b"".join(_value(one, str(element.get("vr")), *place, pool))
+        except Unsupported:
+            return None
 
     return fetch
+
+
+def _value(one: Opened, vr: str, start: int, length: int, pool: Pool) -> Iterator[bytes]:
+    """A value that intake left in the file, in little-endian order. Raises Unsupported and Damaged before the first piece comes."""
+    syntax = one.found.row.transfer_syntax_uid
+    if syntax == frames.DEFLATED:
+        inflated = pool.run("codecs.inflate", one.source, start, length, organisation_id=one.found.row.organisation_id)
+        return iter(inflated.blobs)
+    if start + length > one.source.size:
+        raise Damaged("image-truncated")
+    width = _WORDS.get(vr, 1) if syntax == frames.EXPLICIT_BIG else 1
+    if length % width or (syntax == frames.EXPLICIT_BIG and vr == "UN"):
+        raise Unsupported("not-acceptable")
+    places = range(start, start + length, CHUNK)
+    return (frames.swapped(one.source.read(at, min(CHUNK, start + length - at)), width) for at in places)
 
 
 def _original(source: Readable) -> Iterator[bytes]:
@@ -225,11 +251,16 @@ def _original(source: Readable) -> Iterator[bytes]:
 
 
 def frame_list(one: Opened, numbers: str, pool: Pool, accept: str, scope: Scope) -> Answer:
-    """Frames by their numbers (``1,3``), in the first form the client takes that can be given. Raises Invalid, NotFound, Unsupported."""
+    """Frames by their numbers (``1,3``), in the first form the client takes that can be given. Raises Invalid, NotFound, Unsupported.
+
+    A film has no frames to give: it is one bitstream, and leaves with its object.
+    """
     if one.frames is None:
         raise NotFound("frame-not-found")
     source, row = one.frames, one.found.row
     wanted = frames.checked_numbers(numbers, source.count)
+    if source.encoding == "stream":
+        raise Unsupported("not-acceptable")
     stored, decodable = row.transfer_syntax_uid, row.transfer_syntax_uid in codecs.DECODED
     if not one.found.identified and source.layout.compressed:
         stored = _cleanable(source, wanted[0], pool)
@@ -262,31 +293,29 @@ def _cleanable(source: Frames, frame: int, pool: Pool) -> str:
 def _getter(source: Frames, form: Form, pool: Pool, *, clean: bool) -> Callable[[int], bytes]:
     compressed = source.layout.compressed
     if compressed and form.syntax == EXPLICIT_LITTLE:
-        return lambda frame: source.raw(frame, pool)
+        return lambda frame: source.masked(frame, pool) if clean else source.raw(frame, pool)
     if clean:
         return lambda frame: source.clean(frame, pool)
     return lambda frame: source.stored(frame, pool) if compressed else source.raw(frame, pool)
 
 
 def bulk_data(one: Opened, start: int, length: int, pool: Pool, scope: Scope) -> Answer:
-    """A value that metadata names by address. Raises NotFound for any range that the shown header does not name."""
-    name = _named(one.header, start, length)
-    if name is None:
+    """A value that metadata names by address. Raises NotFound for any range that the shown header does not name, Unsupported."""
+    named = _named(one.header, start, length)
+    if named is None:
         raise NotFound("image-not-found")
+    name, vr = named
     if name in part10.PIXEL_TAGS and one.frames is not None:
         numbers = ",".join(str(number) for number in range(1, one.frames.count + 1))
         return frame_list(one, numbers, pool, "*/*" if one.frames.layout.compressed else negotiation.OCTETS_RELATED, scope)
-    pieces = (one.source.read(at, min(CHUNK, start + length - at)) for at in range(start, start + length, CHUNK))
-    return Answer(negotiation.OCTETS, pieces, length)
+    return Answer(negotiation.OCTETS, _value(one, vr, start, length, pool), length)
 
 
-def _named(header: attributes.Attributes, start: int, length: int) -> str | None:
-    for name, element in header.items():
-        if attributes.bulk_range(element) == (start, length):
-            return name
-        if element.get("vr") == "SQ" and any(_named(item, start, length) is not None for item in element.get("Value") or ()):
-            return ""
-    return None
+def _named(header: attributes.Attributes, start: int, length: int) -> tuple[str, str] | None:
+    """(tag, VR) of the value at a place."""
+    return next(
+        ((name, str(element.get("vr"))) for name, element in header.items() if attributes.bulk_range(element) == (start, length)), None
+    )
 
 
 def representative(found: Sequence[Found]) -> Found:

@@ -7,11 +7,13 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 from pydicom.datadict import DicomDictionary, dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
@@ -155,6 +157,7 @@ def test_no_attribute_of_the_list_takes_text() -> None:
     assert {deidentify._vr(keyword) for keyword in allowlist.BINARY} <= {"OW", "OB", "US"}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["00100010", "00280010", "00082218", "52009229", "7FE00010", "00091001", "xyz", "00280009"]), st.recursive(
     st.none() | st.text(max_size=5) | st.integers() | st.floats(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["vr", "Value", "InlineBinary", "BulkDataURI", "00280010"]), inner, max_size=3), max_leaves=8,
 )))  # fmt: skip
@@ -178,10 +181,10 @@ def test_words_in_the_picture_are_suspected_where_they_are_usual(named: dict[str
     assert deidentify.burned_in(named) == expected
 
 
-def strip(data: bytes, uid: str) -> bytes:
+def strip(data: bytes, uid: str, bits: int = 16) -> bytes:
     """The sandbox task, called as the worker calls it."""
     source = Source(len(data), lambda start, length: data[start : start + length])
-    return codecs.strip(source, [[0, len(data)]], uid)[1][0]
+    return codecs.strip(source, [[0, len(data)]], uid, bits)[1][0]
 
 
 def spiked_jpeg(**options: Any) -> bytes:
@@ -215,7 +218,10 @@ def test_a_jpeg_2000_loses_its_comments_in_every_header() -> None:
     assert len(clean) == len(spiked)
 
 
-@pytest.mark.parametrize("name", shipped.COMPRESSED)
+CLEANED = [name for name in shipped.COMPRESSED if "rle" not in name.lower()]
+
+
+@pytest.mark.parametrize("name", CLEANED)
 def test_every_shipped_bitstream_decodes_the_same_when_it_was_cleaned(name: str) -> None:
     sample = shipped.load(name)
     data = b"".join(sample.data[start : start + length] for start, length in sample.frames.ranges(0))
@@ -230,7 +236,49 @@ def test_every_shipped_bitstream_decodes_the_same_when_it_was_cleaned(name: str)
     assert decoded(clean) == decoded(data)
 
 
+def rle(pixels: NDArray[np.uint16]) -> bytes:
+    """One frame of 16 bits in literal runs (PS3.5 Annex G), an identifier where the offsets of further segments would be."""
+    segments = []
+    for plane in ((pixels >> 8).astype(np.uint8), pixels.astype(np.uint8)):
+        data = plane.tobytes()
+        segments.append(b"".join(bytes((len(data[at : at + 128]) - 1,)) + data[at : at + 128] for at in range(0, len(data), 128)))
+    high, low = (segment + bytes(len(segment) % 2) for segment in segments)
+    return struct.pack("<3I52s", 2, 64, 64 + len(high), MARKER.encode()) + high + low
+
+
+def encoded(uid: str, pixels: NDArray[np.uint16]) -> bytes:
+    if uid == "1.2.840.10008.1.2.5":
+        return rle(pixels)
+    if uid == "1.2.840.10008.1.2.4.70":
+        return bytes(imagecodecs.ljpeg_encode(pixels, bitspersample=16))
+    if uid == "1.2.840.10008.1.2.4.80":
+        return bytes(imagecodecs.jpegls_encode(pixels))
+    if uid == "1.2.840.10008.1.2.4.90":
+        return bytes(imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k"))
+    return bytes(imagecodecs.htj2k_encode(pixels))
+
+
+@pytest.mark.parametrize("wanted", [frames.EXPLICIT_LITTLE, "*"])
+@pytest.mark.parametrize(
+    "uid",
+    ["1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.201"],
+)
+def test_an_overlay_in_the_unused_bits_of_compressed_pixels_stays_behind(world: World, uid: str, wanted: str) -> None:
+    """Twelve bits are stored and the bitstream has sixteen: words were drawn in the others by old modalities."""
+    pixels = np.arange(128, dtype=np.uint16).reshape(16, 8)
+    drawn = pixels.copy()
+    drawn[3:9, 2:6] |= 0x8000
+    upload = world.take_in(samples.dicom(syntax=uid, frames=[encoded(uid, drawn)]))
+    assert upload.state == "filed", upload.reason
+    out = b"".join(written(world, upload.instance_id, wanted))
+    assert MARKER.encode() not in out
+    made = pydicom.dcmread(io.BytesIO(out))
+    assert made.file_meta.TransferSyntaxUID == frames.EXPLICIT_LITTLE
+    assert (np.frombuffer(made.PixelData, "<u2").reshape(16, 8) == pixels).all()
+
+
 @pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.201"])
+@settings(deadline=None)
 @given(data=st.binary(max_size=300))
 def test_any_bytes_are_cleaned_or_refused(uid: str, data: bytes) -> None:
     for start in (b"", b"\xff\xd8\xff\xe0", b"\xff\x4f\xff\x51\x00\x04\x00\x00\xff\x90"):
@@ -263,11 +311,12 @@ def test_a_file_written_anew_has_nothing_of_what_lay_around_its_attributes(world
     assert max(np.frombuffer(made.PixelData, "<u2")) == 127
 
 
-def written(world: World, instance_id: Any) -> Iterator[bytes]:
+def written(world: World, instance_id: Any, wanted: str = frames.EXPLICIT_LITTLE) -> Iterator[bytes]:
     from imaging import studies
 
     with world.database.begin() as db:
         row = studies.instance(db, world.surgeon, instance_id)
         header = studies.header(db, row)
         opened = frames.open_(db, row, header)
-    return part10.write(deidentify.header(header, NUMBER), opened, world.pool, transfer_syntax_uid=frames.EXPLICIT_LITTLE, clean=True)
+    syntax = part10.target(opened, wanted, world.pool, clean=True)
+    return part10.write(deidentify.header(header, NUMBER), opened, world.pool, transfer_syntax_uid=syntax, clean=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import Damaged, Invalid, NotFound, Unsupported
-from imaging import frames, studies
+from imaging import codecs, frames, render, studies
 from imaging.attributes import tag
 from imaging.bodies import Memory
 from imaging.frameindex import FrameIndex
@@ -124,6 +124,40 @@ def test_cleaning_zeroes_the_bits_that_no_sample_uses(pool: Pool) -> None:
     negative = (np.arange(-8, 8) & 0xFFF).astype("<u2")
     source = Frames(Memory(negative.tobytes()), FrameIndex("native", frames=1, offset=0, frame_bits=256), signed, shipped.ORGANISATION)
     assert np.frombuffer(source.clean(0, pool), "<i2").tolist() == list(range(-8, 8))
+
+
+@pytest.mark.parametrize("photometric", ["YBR_FULL_422", "YBR_PARTIAL_422"])
+def test_pixels_that_share_their_chrominance_are_read_as_long_as_they_are(photometric: str, pool: Pool) -> None:
+    facts = header(Rows=2, Columns=4, BitsAllocated=8, BitsStored=8, HighBit=7, SamplesPerPixel=3)
+    facts[tag("PhotometricInterpretation")] = {"vr": "CS", "Value": [photometric]}
+    layout = Layout.of(facts, frames.EXPLICIT_LITTLE)
+    data = bytes(range(16))
+    source = Frames(Memory(data), FrameIndex("native", frames=1, offset=0, frame_bits=128), layout, shipped.ORGANISATION)
+    assert source.raw(0, pool) == data
+    assert source.array(0, pool)[0, :2].tolist() == [[0, 2, 3], [1, 2, 3]]
+    if photometric == "YBR_PARTIAL_422":
+        with pytest.raises(Unsupported, match="image-photometric"):
+            render.picture(source, facts, 0, pool)
+
+
+@pytest.mark.parametrize("named", [{"Columns": 3, "Rows": 3}, {"Columns": 5}, {"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0}])
+def test_chrominance_that_cannot_be_shared_is_unsupported(named: dict[str, int], pool: Pool) -> None:
+    facts = header(**{"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "SamplesPerPixel": 3, **named})
+    facts[tag("PhotometricInterpretation")] = {"vr": "CS", "Value": ["YBR_FULL_422"]}
+    layout = Layout.of(facts, frames.EXPLICIT_LITTLE)
+    bits = layout.rows * layout.columns * 2 * layout.bits_allocated
+    source = Frames(Memory(bytes(64)), FrameIndex("native", frames=1, offset=0, frame_bits=bits), layout, shipped.ORGANISATION)
+    with pytest.raises(Unsupported, match="image-format"):
+        source.array(0, pool)
+
+
+def test_a_bitstream_that_cannot_be_held_is_not_read(pool: Pool) -> None:
+    data = Counting(bytes(9))
+    index = FrameIndex("stream", frames=9, fragments=(((0, codecs.MOST_BYTES), (0, 1)),))
+    source = Frames(data, index, Layout.of(header(), "1.2.840.10008.1.2.4.102"), shipped.ORGANISATION)
+    with pytest.raises(Unsupported, match="image-too-large"):
+        source.stored(3, pool)
+    assert data.taken == []
 
 
 def test_fewer_bytes_than_pixels_are_damage_and_no_picture(pool: Pool) -> None:

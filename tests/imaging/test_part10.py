@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.datadict import DicomDictionary
 from pydicom.dataset import Dataset
@@ -85,6 +85,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_value_comes_back_as_it_went(data: st.DataObject) -> None:
     vr = data.draw(st.sampled_from(sorted(VALUES)))
@@ -99,6 +100,7 @@ def test_any_value_comes_back_as_it_went(data: st.DataObject) -> None:
     assert read.to_json_dict() == document
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["00100010", "00280010", "00080008", "00091001"]), st.fixed_dictionaries(
     {"vr": st.sampled_from(["PN", "US", "DS", "UN", "SQ", "AT", "OW", "XX"])},
     optional={"Value": st.lists(st.none() | st.text(max_size=3) | st.integers() | st.dictionaries(st.just("Alphabetic"), st.text(max_size=3)), max_size=2), "InlineBinary": st.text(max_size=8)},
@@ -112,3 +114,10 @@ def test_a_text_that_is_too_long_for_its_kind_is_still_written() -> None:
     written = part10.data_set({"00081030": {"vr": "LO", "Value": ["x" * 70_000]}})
     assert written[4:6] == b"UN"
     assert len(written) == 12 + 70_000
+
+
+@pytest.mark.parametrize("bits", [1, 7, 9, 12, 64])
+def test_frames_of_single_bits_are_joined_without_padding(bits: int) -> None:
+    planes = np.random.default_rng(bits).integers(0, 2, (5, bits)).astype(np.uint8)
+    padded = (np.packbits(plane, bitorder="little").tobytes() for plane in planes)
+    assert b"".join(part10._joined(padded, bits)) == np.packbits(planes.ravel(), bitorder="little").tobytes()

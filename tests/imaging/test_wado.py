@@ -14,7 +14,7 @@ from pydicom.uid import generate_uid
 
 from core import audit, jobs
 from core.actor import Actor
-from core.errors import Invalid, NotFound, Unsupported
+from core.errors import Denied, Invalid, NotFound, Unsupported
 from imaging import previews, render, rendered, wado
 from imaging.dicomweb import Scope
 from imaging.rendered import Look
@@ -26,6 +26,7 @@ from tests.imaging.visitors import BASE, SCOPE, let_in, subjects, within
 
 STUDY = "1.2.3.4"
 MULTIPART = 'multipart/related; type="application/dicom"'
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
 ANY_FRAME = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
 
 
@@ -202,6 +203,47 @@ def test_bulk_data_is_only_what_the_shown_header_names(world: World) -> None:
             wado.bulk_data(one(world, actor, row), at, size, world.pool, SCOPE)
 
 
+LARGE: dict[str, tuple[str, bytes]] = {
+    "00420011": ("OB", b"WANG LEI " * 300),
+    "54001010": ("OW", np.arange(600_000, dtype="<u2").tobytes()),
+    "00720073": ("OD", np.arange(3_000, dtype="<f8").tobytes()),
+    "00720075": ("OL", np.arange(3_000, dtype="<u4").tobytes()),
+}
+
+
+def with_large_values(syntax: str) -> bytes:
+    order = ">" if syntax == BIG_ENDIAN else "<"
+    made = pydicom.dcmread(io.BytesIO(samples.dicom(StudyInstanceUID=STUDY, PixelData=None)))
+    for name, (vr, value) in LARGE.items():
+        width = {"OB": 1, "OW": 2, "OL": 4, "OD": 8}[vr]
+        made.add_new(int(name, 16), vr, np.frombuffer(value, f"<u{width}").astype(f"{order}u{width}").tobytes())
+    made.file_meta.TransferSyntaxUID = syntax
+    out = io.BytesIO()
+    pydicom.dcmwrite(out, made, enforce_file_format=True, implicit_vr=False, little_endian=order == "<")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", samples.DEFLATED, BIG_ENDIAN])
+def test_a_large_value_is_the_same_however_the_file_is_encoded(world: World, syntax: str) -> None:
+    """The ranges of a deflated file count in what it becomes; words of a big-endian one are turned round (PS3.18 §8.7.3.3)."""
+    row = file(world, with_large_values(syntax))
+    [found] = metadata(world, world.surgeon)
+    for name, (_, value) in LARGE.items():
+        start, length = (int(part) for part in found[name]["BulkDataURI"].split("/")[-2:])
+        answer = wado.bulk_data(one(world, world.surgeon, row), start, length, world.pool, SCOPE)
+        assert answer.length == length == len(value)
+        assert b"".join(answer.chunks) == value
+
+
+def test_a_large_value_of_unknown_words_is_not_acceptable(world: World) -> None:
+    made = with_large_values(BIG_ENDIAN).replace(b"\x00\x72\x00\x75OL", b"\x00\x72\x00\x75UN")
+    row = file(world, made)
+    [found] = metadata(world, world.surgeon)
+    start, length = (int(part) for part in found["00720075"]["BulkDataURI"].split("/")[-2:])
+    with pytest.raises(Unsupported, match="not-acceptable"):
+        wado.bulk_data(one(world, world.surgeon, row), start, length, world.pool, SCOPE)
+
+
 def frames(world: World, actor: Actor, row: Instance, numbers: str = "1", accept: str = ANY_FRAME) -> Answer:
     return wado.frame_list(one(world, actor, row), numbers, world.pool, accept, SCOPE)
 
@@ -221,6 +263,80 @@ def test_frames_leave_as_stored_raw_or_alone(world: World) -> None:
         frames(world, world.surgeon, row, "4")
     with pytest.raises(Unsupported):
         frames(world, world.surgeon, row, "1", "image/png")
+
+
+def test_a_film_has_no_frames_to_give_and_is_not_read(world: World) -> None:
+    """It is one bitstream: a frame of it would be the whole of it."""
+    film = samples.dicom(
+        StudyInstanceUID=STUDY, syntax="1.2.840.10008.1.2.4.102", frames=[b"\0\0\1\xba" * 99], NumberOfFrames=50, SamplesPerPixel=3,
+        PlanarConfiguration=0, PhotometricInterpretation="YBR_PARTIAL_420", BitsAllocated=8, BitsStored=8, HighBit=7,
+    )  # fmt: skip
+    row = file(world, film)
+    for actor in (world.surgeon, let_in(world)):
+        for accept in (ANY_FRAME, "*/*", "video/mp4"):
+            with pytest.raises(Unsupported, match="not-acceptable"):
+                frames(world, actor, row, "1", accept)
+    [found] = metadata(world, world.surgeon)
+    start, length = (int(part) for part in found["7FE00010"]["BulkDataURI"].split("/")[-2:])
+    with pytest.raises(Unsupported, match="not-acceptable"):
+        wado.bulk_data(one(world, world.surgeon, row), start, length, world.pool, SCOPE)
+    assert parts(get_objects(world, world.surgeon))[0][1] == film
+
+
+def test_colour_that_is_filed_and_cannot_be_shown_says_so(world: World) -> None:
+    row = file(
+        world,
+        samples.dicom(
+            SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="YBR_PARTIAL_422", BitsAllocated=8, BitsStored=8, HighBit=7,
+            PixelData=bytes(range(256)),
+        ),
+    )  # fmt: skip
+    assert parts(frames(world, world.surgeon, row))[0][1] == bytes(range(256))
+    for viewport in ({}, {"viewport": "8,8"}):
+        with pytest.raises(Unsupported, match="image-photometric"):
+            look(world, row, **viewport)
+
+
+def test_run_lengths_leave_as_pixels_without_identity(world: World) -> None:
+    """Behind and between them is room for words, where no decoder looks."""
+    row = file(world, (shipped.FOLDER / "MR_small_RLE.dcm").read_bytes())
+    expert, uid = let_in(world), "1.2.840.10008.1.2.5"
+    assert parts(frames(world, world.surgeon, row))[0][0].endswith(uid)
+    [(kind, body)] = parts(frames(world, expert, row))
+    assert kind.endswith("1.2.840.10008.1.2.1")
+    assert body == np.asarray(shipped.load("MR_small_RLE").dataset.pixel_array).astype("<i2").tobytes()
+    address = {"study_uid": study_uid(world, row), "sop_uid": row.sop_instance_uid}
+    assert parts(get_objects(world, expert, **address))[0][0].endswith("1.2.840.10008.1.2.1")
+    with pytest.raises(Unsupported, match="not-acceptable"):
+        get_objects(world, expert, f"{MULTIPART}; transfer-syntax={uid}", **address)
+
+
+def test_bits_that_no_pixel_uses_leave_in_no_frame_without_identity(world: World) -> None:
+    """Twelve bits are stored; an overlay stands in the sixteenth."""
+    pixels = np.arange(128, dtype=np.uint16).reshape(16, 8)
+    stream = bytes(imagecodecs.jpeg2k_encode(pixels | 0x8000, level=0, codecformat="j2k"))
+    row = file(world, samples.dicom(syntax="1.2.840.10008.1.2.4.90", frames=[stream]))
+    for accept in (ANY_FRAME, "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1"):
+        answer = frames(world, let_in(world), row, "1", accept)
+        body = b"".join(answer.chunks) if accept != ANY_FRAME else parts(answer)[0][1]
+        assert body == pixels.astype("<u2").tobytes()
+
+
+def test_identity_that_is_withdrawn_ends_an_answer_on_its_way(world: World) -> None:
+    """A grant replaced by one that hides identity, while a file with the name in it is being sent."""
+    file(world, samples.dicom(StudyInstanceUID=STUDY))
+    expert = let_in(world, sees_identity=True)
+    with world.database.begin() as db:
+        found = wado.find(db, expert, SCOPE, subjects, study_uid=STUDY)
+        assert [each.identified for each in found] == [True]
+        wado.still(db, expert, found)
+    let_in(world, sees_identity=False)
+    with world.database.begin() as db, pytest.raises(Denied):
+        wado.still(db, expert, found)
+    with world.database.begin() as db:
+        hidden = wado.find(db, expert, SCOPE, subjects, study_uid=STUDY)
+        assert [each.identified for each in hidden] == [False]
+        wado.still(db, expert, hidden)
 
 
 def test_a_frame_loses_its_comments_without_identity(world: World) -> None:
@@ -289,6 +405,10 @@ def test_a_rendered_picture_of_a_stored_file_is_that_of_the_pipeline(world: Worl
         ("viewport", "0,5"),
         ("viewport", "1,2,3"),
         ("viewport", "99999,5"),
+        ("viewport", "inf,inf"),
+        ("viewport", "1e400,5"),
+        ("viewport", "nan,5"),
+        ("viewport", "5,5,0,0,inf,-inf"),
         ("quality", "0"),
         ("quality", "x"),
         ("zoom", "2"),
