@@ -82,7 +82,7 @@ def test_a_search_is_answered_in_dicom_json(filed: Filed) -> None:
     [study] = answer.json()
     assert study["0020000D"]["Value"] == [filed.study]
     assert study["00081190"]["Value"] == [f"https://shanhai.test/dicomweb/studies/{filed.study}"]
-    nothing = client.get("/dicomweb/studies?PatientName=li")
+    nothing = client.get("/dicomweb/studies?PatientName=li", headers={"Accept": "application/dicom+json"})
     assert (nothing.status_code, nothing.headers["content-type"], nothing.json()) == (200, "application/dicom+json", [])
     assert client.get(f"/dicomweb/studies/{filed.study}/series").json()[0]["00080060"]["Value"] == ["CT"]
     assert len(client.get(f"/dicomweb/cases/{filed.case_id}/instances").json()) == 1
