@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from imaging.confined import Refused, Reply, Source, task
 
@@ -58,6 +59,12 @@ def hang(source: Source, *_: object) -> Reply:
 def die(source: Source, *_: object) -> Reply:
     ctypes.string_at(0)
     return None, []
+
+
+@task(seconds=10)
+def claim(source: Source, said: dict[str, Any]) -> Reply:
+    """What a worker that a file took over says about it."""
+    return said["summary"], [b"{}", b"{}", b"{}", said["frame_index"].encode()]
 
 
 @task(seconds=10)

@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -228,6 +228,39 @@ def test_an_index_that_reaches_out_of_the_file_is_refused() -> None:
         FrameIndex.decode(outside, size=299)
 
 
+@pytest.fixture(scope="module")
+def taken_over() -> Iterator[Pool]:
+    made = Pool(1, ["tests.imaging.hostile"])
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        FrameIndex("native", 1, 0, 8 * 4_097),
+        FrameIndex("native", 1, 4_000, 8 * 97),
+        FrameIndex("native", 1 << 20, 0, 1 << 20),
+        FrameIndex("native", 1, -8, 64),
+        FrameIndex("encapsulated", 2, fragments=(((0, 10),), ((10, 10), (4_090, 7)))),
+        FrameIndex("encapsulated", 1, fragments=(((1 << 40, 1),),)),
+        FrameIndex("stream", 9, fragments=(((4_096, 1),),)),
+    ],
+)
+def test_a_worker_that_was_taken_over_gets_no_bytes_but_those_of_its_file(
+    pool: Pool, taken_over: Pool, index: FrameIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index it answers with is kept and read by for ever; a range outside the file is refused before that."""
+    file = Memory(bytes(4_096))
+    said = {"summary": look(pool, samples.dicom()).summary.model_dump(), "frame_index": index.encode().decode()}
+    inside = FrameIndex("native", 1, 4_000, 8 * 96).encode()
+    monkeypatch.setattr(examined, "TASK", "hostile.claim")
+    with pytest.raises(Refused, match="image-sandbox-fault"):
+        examined.examine(taken_over, file, said, organisation_id=HERE)
+    assert examined.examine(taken_over, file, {**said, "frame_index": inside.decode()}, organisation_id=HERE).frame_index == inside
+
+
+@settings(deadline=None)
 @given(
     st.binary(max_size=80)
     | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists).map(lambda value: json.dumps(value).encode())

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import Unsupported
@@ -113,6 +113,7 @@ def test_metadata_is_json_and_never_xml() -> None:
         negotiation.json('multipart/related; type="application/dicom+xml"')
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_header_is_read_or_refused(accept: str) -> None:
     with contextlib.suppress(Unsupported):

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imaging import patients
@@ -75,6 +75,7 @@ def test_what_disagrees_is_named(says: Identity, fields: list[str]) -> None:
     assert patients.disagreeing(says, Expected()) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=12), max_size=3), st.lists(st.text(max_size=12), max_size=3))
 def test_agreement_goes_both_ways_and_nobody_disagrees_with_themselves(one: list[str], other: list[str]) -> None:
     assert patients.names_agree(one, one)

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import Damaged, Unavailable
@@ -223,12 +223,14 @@ def test_a_machine_without_a_filter_gets_no_sandbox() -> None:
     assert all(len(seccomp.program(machine)) % 8 == 0 for machine in ("x86_64", "aarch64"))
 
 
+@settings(deadline=None)
 @given(value=st.recursive(st.none() | st.integers(-(2**53), 2**53) | st.text(), st.lists), blobs=st.lists(st.binary(), max_size=5))
 def test_messages_come_out_as_they_went_in(value: object, blobs: list[bytes]) -> None:
     data = b"".join(wire.pack(Message(wire.DONE, value, tuple(blobs))))
     assert _received(data, 1 << 20) == Message(wire.DONE, value, tuple(blobs))
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_what_is_no_message_is_told_apart(data: bytes) -> None:
     try:
