@@ -312,10 +312,16 @@ def test_a_throttle_is_logged_once_in_its_period(database: Database, cast: Cast)
     assert refusals(database, cast.taizhou.id) == [{**wrong, "throttled": True}] + [wrong] * 10
 
 
-def test_throttled_tries_leave_the_hospitals_network_to_others(database: Database, cast: Cast) -> None:
-    for _ in range(120):
-        guess(database, "nobody", HOME)
-    assert guess(database, cast.surgeon.login, HOME, PASSWORD) == "in"
+def test_throttled_tries_use_up_nothing_of_the_hospitals_network(database: Database, cast: Cast) -> None:
+    def left() -> dt.datetime:
+        with database.begin() as db:
+            return db.get_one(Bucket, f"network:{HOME}").full_at
+
+    for _ in range(10):
+        assert guess(database, "nobody", HOME) == "sign-in-failed"
+    before = left()
+    assert {guess(database, "nobody", HOME) for _ in range(3)} == {"throttled"}
+    assert left() == before
 
 
 def test_good_sign_ins_do_not_use_the_throttle_up(database: Database, cast: Cast) -> None:
