@@ -52,6 +52,17 @@ def file_study(db: Tx, actor: Actor, study_id: UUID, *, case_id: UUID, expected:
     return there or study
 
 
+def check_held(db: Tx, actor: Actor, upload_id: UUID) -> None:
+    """Hold the actor to ``inbox:file``, and a file that a person decides about to the inbox of their hospital.
+
+    Raises NotFound and Denied.
+    """
+    policy.require_in_organisation(actor, "inbox:file")
+    own = select(Upload.id).where(Upload.id == upload_id, Upload.organisation_id == actor.organisation_id, Upload.case_id.is_(None))
+    if db.scalar(own) is None:
+        raise NotFound("upload-not-found")
+
+
 def _check_patient(db: Tx, study: Study, there: Study | None, expected: Expected | None) -> None:
     identity = Identity.of_header(studies.header(db, study))
     fields = patients.disagreeing(identity, expected) if expected else []
