@@ -9,10 +9,11 @@ import codecs
 import re
 import warnings
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import orjson
 from pydicom import charset, config
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -42,6 +43,8 @@ UNREADABLE = "?"
 """What stands for a value that is there and cannot be read: it agrees with nobody, so that the file is held."""
 DIRECTORY_RECORDS = 0x0004_1220
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+_WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
+"""Bytes of a word whose order the transfer syntax gives; pydicom leaves it."""
 _STREAMS = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 _STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ", b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
 """How a frame's bitstream begins: JPEG and JPEG-LS, JPEG 2000, JP2, JPEG XL."""
@@ -71,7 +74,7 @@ def examine(source: Source | Inflated) -> Reply:
         raise Refused("dicomdir")
     dataset = _dataset(layout)
     index = _frame_index(layout, dataset)
-    header = _json(dataset, layout)
+    header = _json(dataset, layout.elements, little=layout.little)
     parts = (header, _only(header, lambda tag: tag.startswith("0010") or tag in _STUDY_TAGS), _only(header, _SERIES_TAGS.__contains__))
     return _summary(layout, dataset, index), [*map(_dumps, parts), index.encode()]
 
@@ -88,7 +91,7 @@ def warm() -> None:
     sample.PatientName = "Wang^Lei=王^雷"
     sample.PatientAge, sample.PatientWeight, sample.PixelSpacing = "030Y", "70.5", ["0.1", "0.1"]
     sample.RequestAttributesSequence = [Dataset()]
-    _json(sample, None)
+    _json(sample, ())
 
 
 # -- the data set ---------------------------------------------------------------------------------------
@@ -116,15 +119,15 @@ def _is_kept(element: Element) -> bool:
     return element.length <= (INLINE_LIMIT if element.vr in _BINARY else KEPT_LIMIT)
 
 
-def _json(dataset: Dataset, layout: Layout | None, depth: int = 0) -> dict[str, Any]:
-    """PS3.18 F.2. An element whose value cannot be read keeps its VR and has no value."""
+def _json(dataset: Dataset, elements: Sequence[Element], depth: int = 0, *, little: bool = True) -> dict[str, Any]:
+    """PS3.18 F.2. An element whose value cannot be read keeps its VR and has no value. ``elements`` names what stays in the file."""
     if depth > DEPTH_LIMIT:
         raise Refused("too-deep")
     found: dict[str, Any] = {}
     for tag in dataset.keys():  # noqa: SIM118 - iterating a data set reads its values, and one may be unreadable
         if tag & 0xFFFF:
-            found[f"{tag:08X}"] = _json_element(dataset, tag, depth)
-    for element in layout.elements if layout else ():
+            found[f"{tag:08X}"] = _json_element(dataset, tag, depth, little=little)
+    for element in elements:
         if not _is_kept(element):
             vr = "UN" if len(element.vr) != 2 else element.vr
             found[f"{element.tag:08X}"] = {"vr": vr, "BulkDataURI": f"bulk/{element.value}/{element.length}"}
@@ -133,15 +136,17 @@ def _json(dataset: Dataset, layout: Layout | None, depth: int = 0) -> dict[str, 
     return dict(sorted(found.items()))
 
 
-def _json_element(dataset: Dataset, tag: BaseTag, depth: int) -> dict[str, Any]:
+def _json_element(dataset: Dataset, tag: BaseTag, depth: int, *, little: bool) -> dict[str, Any]:
     vr = "UN"
     try:
         element = dataset[tag]
         vr = element.VR if len(element.VR) == 2 else "UN"
         if vr == "SQ":
-            return {"vr": vr, "Value": [_json(item, None, depth + 1) for item in element.value]}
+            return {"vr": vr, "Value": [_json(item, (), depth + 1, little=little) for item in element.value]}
         if vr in _BINARY or len(element.VR) != 2:
             value = element.value
+            if value and not little and len(value) % (width := _WORDS.get(vr, 1)) == 0:
+                value = np.frombuffer(value, f"u{width}").byteswap().tobytes()  # inline binary is little endian (PS3.18 F.2)
             return {"vr": vr, "InlineBinary": b64encode(value).decode()} if value else {"vr": vr}
         return element.to_json_dict(None, 0)
     except (Refused, RecursionError, MemoryError):

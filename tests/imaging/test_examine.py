@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import subprocess
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,21 @@ def test_large_values_stay_in_the_file_and_small_ones_do_not(pool: Pool) -> None
     _, start, length = header["00420011"]["BulkDataURI"].split("/")
     assert file[int(start) : int(start) + int(length)] == bytes(range(256)) * 8
     assert "InlineBinary" in header["00282000"]
+
+
+def test_the_words_of_a_table_are_little_endian_whatever_the_file_is(pool: Pool) -> None:
+    """PS3.18 F.2. A palette of a big-endian file came out with its bytes changed over, and so did its colours."""
+    table = np.arange(256, dtype="<u2")
+    for syntax, order in (("1.2.840.10008.1.2.1", "<"), ("1.2.840.10008.1.2.2", ">")):
+        made, item, file = pydicom.dcmread(io.BytesIO(samples.dicom(PixelData=None))), pydicom.Dataset(), io.BytesIO()
+        item.add_new(0x00283006, "OW", table.astype(f"{order}u2").tobytes())
+        made.add_new(0x00281201, "OW", table.astype(f"{order}u2").tobytes())
+        made.add_new(0x00283010, "SQ", [item])
+        made.file_meta.TransferSyntaxUID = syntax
+        pydicom.dcmwrite(file, made, enforce_file_format=True, implicit_vr=False, little_endian=order == "<")
+        header = json.loads(look(pool, file.getvalue()).header)
+        for held in (header["00281201"], header["00283010"]["Value"][0]["00283006"]):
+            assert b64decode(held["InlineBinary"]) == table.tobytes()
 
 
 def test_a_value_that_breaks_its_representation_is_left_out_and_the_rest_kept(pool: Pool) -> None:
