@@ -4,7 +4,6 @@ import datetime as dt
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ from core.keyring import open_provider
 from core.ledger import Head
 from core.settings import Settings
 from imaging.sandbox import Pool
-from registry import sample, sample_cases, schema
+from registry import demo_world, sample, schema
 from registry import worker as workers
 from registry.app import create_app, listening, open_database
 
@@ -106,23 +105,11 @@ def demo(
     pool = Pool(settings.sandbox_workers)
     pool.start()
     if sample.is_empty(database):
-        print("Making the sample world: two hospitals, eight people, eight cases with pictures. It takes about a minute.", flush=True)
-        started = time.monotonic()
-        sample_cases.make_world(database, pool, folder, lambda line: print(line, flush=True))
-        print(f"Done in {time.monotonic() - started:.0f} s.", flush=True)
+        demo_world.make_apart(settings)
     elif not (folder / sample.ACCOUNTS).exists():
         sys.exit(f"shanhai: the sample world in {folder} was not finished, or is none. Delete that folder or name another with --data-dir.")
-    _print_accounts(folder, settings)
+    demo_world.print_accounts(settings)
     _run(settings, database, pool, HOST, port)
-
-
-def _print_accounts(folder: Path, settings: Settings) -> None:
-    print(f"\n  Open {settings.base_url} and sign in as one of these. The code comes from the authenticator secret;")
-    print(f"  'shanhai user code LOGIN --data-dir {folder}' prints the present one.\n")
-    print(f"  {'role':<14}{'login':<7}{'password':<21}{'authenticator secret':<35}hospital")
-    for account in sample.read_accounts(folder):
-        print(f"  {account.role:<14}{account.login:<7}{account.password:<21}{account.totp_secret:<35}{account.organisation}")
-    print(f"\n  The same, with API tokens: {folder / sample.ACCOUNTS}\n", flush=True)
 
 
 def _run(settings: Settings, database: Database, pool: Pool, host: str, port: int) -> None:

@@ -60,7 +60,7 @@ def password(request: Request, db: Db, me: Me, form: Sent) -> Response:
     if not tried:
         return _page(request, db, me, tried)
     if isinstance(answer, Refused):
-        tried.refuse(current=answer.code)
+        tried.take(answer, "current")
         return _page(request, db, me, tried)
     return with_session(see("/account"), answer.cookie)
 

@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
+from auth.proofs import Refused
 from core.db import Tx
 from core.errors import Conflict, Invalid, Throttled, TooLarge, Unsupported
 from registry.forms.fields import Document
@@ -86,6 +87,13 @@ class Attempt:
     def refuse(self, **errors: str) -> None:
         """Note what is wrong with the fields where no verb said so."""
         self.code, self.errors, self.status = "form-invalid", errors, 422
+
+    def take(self, refused: Refused, field: str) -> None:
+        """Note a proof that failed: at its field, or that it was tried too often."""
+        if refused.code == "throttled":
+            self.code, self.params, self.status = refused.code, {"retry_after": refused.retry_after}, 429
+        else:
+            self.refuse(**{field: refused.code})
 
     def __bool__(self) -> bool:
         return self.code is None

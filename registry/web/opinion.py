@@ -66,7 +66,7 @@ def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
         proved = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", "") or "-", address=_address(request))
     if isinstance(proved, Refused):
         if tried:
-            tried.refuse(code=proved.code)
+            tried.take(proved, "code")
         return _page(request, db, me, case, draft, tried)
     with attempt(db) as tried:
         opinions.sign(db, proved.actor, case_id, addendum_to=about)

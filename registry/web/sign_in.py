@@ -42,8 +42,9 @@ def password(request: Request, db: Db, form: Sent) -> Response:
     with attempt(db) as tried:
         answer = signin.password(db, login=login, password=_secret(form, "password"), address=_address(request))
     if isinstance(answer, Refused):
-        context: dict[str, Any] = {"login": login, "wrong": _told(request, tried, answer), "expired": False, **_carried(form)}
-        return render(request, "sign-in/login.html", status=_status(tried), **context)
+        wrong, status = _wrong(request, tried, answer)
+        context: dict[str, Any] = {"login": login, "wrong": wrong, "expired": False, **_carried(form)}
+        return render(request, "sign-in/login.html", status=status, **context)
     return render(request, "sign-in/code.html", ticket=answer.secret, action="/sign-in/code", wrong=None, **_carried(form))
 
 
@@ -69,7 +70,7 @@ def code(request: Request, db: Db, form: Sent) -> Response:
             presented=request.cookies.get(COOKIE),
         )
     if isinstance(answer, Refused):
-        wrong, status, carried = _told(request, tried, answer), _status(tried), _carried(form)
+        (wrong, status), carried = _wrong(request, tried, answer), _carried(form)
         if answer.code in ("code-wrong", "throttled"):
             return render(request, "sign-in/code.html", status=status, ticket=ticket, action="/sign-in/code", wrong=wrong, **carried)
         return render(request, "sign-in/login.html", status=status, login="", wrong=wrong, expired=False, **carried)
@@ -90,7 +91,7 @@ def prove(request: Request, db: Db, me: Me, form: Sent) -> Response:
     with attempt(db) as tried:
         answer = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", ""), address=_address(request))
     if isinstance(answer, Refused):
-        wrong, status, carried = _told(request, tried, answer), _status(tried), _carried(form)
+        (wrong, status), carried = _wrong(request, tried, answer), _carried(form)
         return render(request, "sign-in/code.html", status=status, ticket="", action="/sign-in/again", wrong=wrong, **carried)
     return with_session(_onward(request, form), answer.cookie)
 
@@ -156,12 +157,11 @@ def _secret(form: FormData, name: str) -> str:
     return value[:1024] if isinstance(value, str) else ""
 
 
-def _told(request: Request, tried: Attempt, refused: Refused) -> str:
-    return translate(language_of(request), f"error-{tried.code or refused.code}", **tried.params)
-
-
-def _status(tried: Attempt) -> int:
-    return 401 if tried else tried.status
+def _wrong(request: Request, tried: Attempt, refused: Refused) -> tuple[str, int]:
+    """What a proof that failed is told as, and the status that goes with it."""
+    if tried and refused.code != "throttled":
+        return translate(language_of(request), f"error-{refused.code}"), 401
+    return translate(language_of(request), "error-throttled", **(tried.params or {"retry_after": refused.retry_after})), 429
 
 
 def _address(request: Request) -> str:
