@@ -40,7 +40,7 @@ def test_hostile_words_stay_words(house: House) -> None:
     for html in shown:
         assert "<script>alert" not in html
         assert "<img src=x" not in html
-        assert "7*7" in html or "alert" not in html
+        assert "7*7" in html or "alert(" not in html
     assert "&lt;script&gt;" in shown[0]
 
 
