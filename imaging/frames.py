@@ -5,7 +5,6 @@ as numbers. Compressed frames are decoded in the sandbox only. Colour that was c
 Everything here works after the transaction that opened it has ended.
 """
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 from uuid import UUID
@@ -17,7 +16,7 @@ from core.db import Tx
 from core.errors import Damaged, Invalid, NotFound, Unsupported
 from imaging import attributes, codecs, studies
 from imaging.attributes import Attributes
-from imaging.bodies import Memory, Readable
+from imaging.bodies import Readable
 from imaging.frameindex import FrameIndex, Range
 from imaging.sandbox import Pool, Refused
 
@@ -203,11 +202,6 @@ class Frames:
         """``raw`` without the bits that no pixel uses: what leaves for whoever may not see identity. Raises as it does."""
         return _mask(self.raw(frame, pool), self.layout)
 
-    def chunks(self) -> Iterator[bytes]:
-        """The whole plain file, a mebibyte at a time."""
-        for start in range(0, self._source.size, CHUNK):
-            yield self._source.read(start, CHUNK)
-
     def _native(self, frame: int, pool: Pool) -> bytes:
         layout, swap = self.layout, self._swap()
         data = self._paired(frame, pool) if swap == 2 and layout.bits_allocated <= 8 else swapped(self.stored(frame, pool), swap)
@@ -270,12 +264,6 @@ def icc_profile(header: Attributes, source: Readable, transfer_syntax_uid: str) 
     if found is None and transfer_syntax_uid != DEFLATED and (place := attributes.bulk(header, "ICCProfile")):
         found = source.read(*place) if place[1] <= CHUNK else b""
     return found or b""
-
-
-def open_file(data: bytes, index: FrameIndex, header: Attributes, transfer_syntax_uid: str, organisation_id: UUID) -> Frames:
-    """The frames of a plain file in memory: what intake shows before it files."""
-    source = Memory(data)
-    return Frames(source, index, Layout.of(header, transfer_syntax_uid), organisation_id, icc_profile(header, source, transfer_syntax_uid))
 
 
 def checked_numbers(wanted: str, count: int) -> list[int]:

@@ -98,17 +98,6 @@ def find(db: Tx, row: Instance, frame: int, kind: Kind) -> Small | None:
     return None if found is None else _open(db, row, found)
 
 
-def of_all(db: Tx, rows: list[Instance], kind: Kind) -> dict[UUID, Small]:
-    """The same for the representative frames of many instances at once, by instance id."""
-    held = {row.id: row for row in rows}
-    found = db.scalars(select(Rendition).where(Rendition.instance_id.in_(held), Rendition.kind == kind))
-    return {
-        each.instance_id: _open(db, held[each.instance_id], each)
-        for each in found
-        if each.frame == representative(held[each.instance_id].number_of_frames)
-    }
-
-
 def handlers(pool: Pool) -> dict[str, Handler]:
     """What the worker does for this module."""
     return {MAKE: lambda database, job: make(database, pool, UUID(str(job.payload["instance_id"]))), DISCARD: discard}

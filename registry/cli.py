@@ -23,6 +23,7 @@ from core.errors import NotFound, ShanhaiError
 from core.keyring import open_provider
 from core.ledger import Head
 from core.settings import Settings
+from imaging import previews as renditions
 from imaging.sandbox import Pool
 from registry import demo_world, sample, schema
 from registry import worker as workers
@@ -308,6 +309,16 @@ def keys_status() -> None:
         for organisation in organisations.every(db):
             counts = ", ".join(f"{count} {kind}" for kind, count in sorted(db.keyring.count(db, organisation.id).items()))
             print(f"{organisation.id}  {organisation.name_en}: {counts}")
+
+
+@app.command()
+def previews(org: OrganisationId) -> None:
+    """Throw the previews of a hospital away; the worker makes them anew.
+
+    Example:  shanhai previews --org 0190…
+    """
+    with _opened() as database, database.begin() as db:
+        print(f"{renditions.rebuild(db, UUID(org))} pictures are made anew.")
 
 
 @audit_app.command("verify")

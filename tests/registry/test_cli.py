@@ -212,3 +212,11 @@ def test_where_somebody_comes_from_is_taken_from_the_named_proxy_alone(
     with database.begin() as db:
         assert list(db.scalars(select(Bucket.key).where(Bucket.key.startswith("network:")))) == [f"network:{network}"]
     assert ("SHANHAI_TRUSTED_PROXIES IS NOT SET" in caplog.text) == (not trusted)
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def test_previews_are_made_anew_for_one_hospital(cast: Cast, shanhai: Shanhai, kept: Path) -> None:
+    done = shanhai("previews", "--org", str(cast.aral.id))
+    assert (done.status, done.out) == (0, "0 pictures are made anew.\n")
