@@ -145,6 +145,7 @@ def create_schema(url: str, folder: Path) -> None:
     database.close()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser's tests come last, for its driver keeps an event loop running in the main thread; one process per engine has them."""
     items.sort(key=lambda item: "browser" in Path(item.path).parts)
