@@ -45,7 +45,7 @@ def referral(db: Tx, case: Case, referral_id: UUID | None) -> dict[str, Any] | N
         "id": str(row.id),
         "question": referrals.words(db, case, row).question,
         "requested_at": row.requested_at.isoformat(),
-        "requester": {"id": str(asker.id), "name": asker.name, "title": asker.title},
+        "requester": {"id": str(asker.id), "name": asker.name, "name_en": asker.name_en, "title": asker.title},
     }
 
 
@@ -58,6 +58,7 @@ def signer(db: Tx, actor: Actor) -> dict[str, Any]:
     return {
         "id": str(person.id),
         "name": person.name,
+        "name_en": person.name_en,
         "title": person.title,
         "licence_number": person.licence_number,
         "organisation": {"id": str(hospital.id), "name": hospital.name, "name_en": hospital.name_en},

@@ -145,14 +145,9 @@ def create_schema(url: str, folder: Path) -> None:
     database.close()
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser's tests come last, for its driver keeps an event loop running in the main thread; one process per engine has them."""
+    """The browser's tests come last: its driver keeps an event loop running in the main thread."""
     items.sort(key=lambda item: "browser" in Path(item.path).parts)
-    for item in items:
-        engine = next((name for name in engines.NAMES if name in item.name), "")
-        if engine and "browser" in Path(item.path).parts:
-            item.add_marker(pytest.mark.xdist_group(engine))
 
 
 @pytest.fixture(scope="session")

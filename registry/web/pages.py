@@ -152,7 +152,7 @@ def _shell(request: Request, actor: Actor | None, language: str) -> Shell | None
 
 
 def kept_name(language: str, kept: Mapping[str, str]) -> str:
-    """The name of a hospital as it stands in frozen bytes, in the reader's language."""
+    """The name of a hospital or person as it stands in frozen bytes, in the reader's language."""
     return kept["name"] if language in ("zh", PSEUDO) else kept["name_en"] or kept["name"]
 
 

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, StorageState, sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import engines
 from tests.browser import chromium
@@ -34,6 +35,18 @@ LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 SCREENSHOTS = chromium.HERE / "screenshots"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PATIENCE = 600.0
+
+
+class ByEngine(LoadScopeScheduling):
+    """Of several processes one has all the tests of an engine: making a sample world takes a minute."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((name for name in engines.NAMES if f"[{name}" in nodeid), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByEngine:
+    """How the tests of the browser are dealt out to processes."""
+    return ByEngine(config, log)
 
 
 @dataclass
