@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 
 from core.keyring import open_provider
 from core.settings import Settings
@@ -60,7 +61,8 @@ def print_accounts(settings: Settings) -> None:
     """The table of sign-ins."""
     folder = settings.data_dir
     print(f"\n  Open {settings.base_url} and sign in as one of these. The code comes from the authenticator secret;")
-    print(f"  'shanhai user code LOGIN --data-dir {folder}' prints the present one.\n")
+    command = os.path.relpath(Path(sys.executable).parent / "shanhai")
+    print(f"  '{command} user code LOGIN --data-dir {os.path.relpath(folder)}' prints the present one.\n")
     print(f"  {'role':<14}{'login':<7}{'password':<21}{'authenticator secret':<35}hospital")
     for account in sample.read_accounts(folder):
         print(f"  {account.role:<14}{account.login:<7}{account.password:<21}{account.totp_secret:<35}{account.organisation}")
