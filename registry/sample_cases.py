@@ -1,6 +1,7 @@
 """The eight cases of the sample world, each told as it would have happened (registry.sample_telling)."""
 
 import datetime as dt
+import math
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -12,7 +13,7 @@ from core.db import Database, Tx
 from imaging import annotations
 from imaging.phantoms import films, photos
 from imaging.phantoms.films import Subject
-from imaging.phantoms.hand import Cut, Hand
+from imaging.phantoms.hand import Cut, Hand, Point
 from imaging.sandbox import Pool
 from registry import cases, consents, decisions, entries, followups, messages, opinions, patients, referrals, sample
 from registry.cases import Case
@@ -68,6 +69,18 @@ def _opinion(db: Tx, cast: Cast, login: str, case: Case, **raw: str) -> opinions
     return opinions.sign(db, cast.stepped_up(login), case.id)
 
 
+def _arrow(to: Point) -> list[list[float]]:
+    """From above and the side of the thumb to the place."""
+    return [[to[0] - 170.0, to[1] - 170.0], [to[0] - 14.0, to[1] - 14.0]]
+
+
+def _around(place: Point) -> list[list[float]]:
+    """An outline by a quick hand."""
+    reach = (150.0, 172.0, 148.0, 165.0, 140.0, 158.0, 150.0)
+    turns = [math.tau * step / (len(reach) - 1) for step in range(len(reach))]
+    return [[place[0] + far * math.cos(turn), place[1] + far * math.sin(turn)] for far, turn in zip(reach, turns, strict=True)]
+
+
 _LIMITS = "仅凭所传照片和影像判断，未行体格检查。Judged from the pictures sent; no examination in person."
 
 
@@ -115,7 +128,7 @@ def _severed_index(cast: Cast) -> Story:
     referrals.acknowledge(db, cast["shen"], referral.id)
     annotations.create(
         db, cast["shen"], case_id=case.id, instance_id=pictures[2], frame=1, tool="arrow",
-        points=[[760.0, 420.0], [640.0, 560.0]], text="中节骨断面平整", client_id=ids.new(),
+        points=_arrow(films.pixel(hand, cut.bone, cut.fraction)), text="中节骨断面平整", client_id=ids.new(),
     )  # fmt: skip
     messages.post(db, cast["shen"], case_id=case.id, text="已看到片子。请补一张断指近端断面的特写，能看清指动脉断端最好。")
 
@@ -160,12 +173,12 @@ def _thumb_avulsion(cast: Cast) -> Story:
     db = yield ago(hours=2, minutes=32)
     annotations.create(
         db, cast["gu"], case_id=case.id, instance_id=pictures[0], frame=1, tool="freehand",
-        points=[[2280.0, 1700.0], [2360.0, 1640.0], [2450.0, 1660.0], [2480.0, 1750.0], [2400.0, 1810.0], [2300.0, 1790.0], [2280.0, 1700.0]],
+        points=_around(photos.pixel(hand, cut.bone, cut.fraction)),
         text="撕脱区，需清创至正常内膜 / debride to normal intima", client_id=ids.new(),
     )  # fmt: skip
     annotations.create(
         db, cast["gu"], case_id=case.id, instance_id=pictures[2], frame=1, tool="length",
-        points=[[1610.0, 1290.0], [1760.0, 1120.0]], text="残留近节骨 / remaining proximal phalanx", client_id=ids.new(),
+        points=[[*films.pixel(hand, cut.bone, at)] for at in (0.0, cut.fraction)], text="残留近节骨 / remaining proximal phalanx", client_id=ids.new(),
     )  # fmt: skip
     db = yield ago(hours=2, minutes=24)
     _opinion(

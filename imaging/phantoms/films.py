@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
-from imaging.phantoms.hand import CARPALS, Bone, Field, Hand, Plane, Point, local, noise, past_cut, plane, skeleton
+from imaging.phantoms.hand import CARPALS, Bone, Field, Hand, Plane, Point, local, noise, on_bone, past_cut, plane, skeleton
 
 FILM = (2500, 2048)
 FILM_MM = 0.1
@@ -35,10 +35,19 @@ class Subject:
     institution: str = ""
 
 
+def _film(hand: Hand, shape: tuple[int, int], view: str) -> Plane:
+    return plane(shape, (6.0, 84.0), FILM_MM * FILM[0] / shape[0], hand.side, 0.66 if view == "oblique" else 1.0)
+
+
+def pixel(hand: Hand, bone: str, fraction: float) -> Point:
+    """Column and row of a point on a bone of the PA film."""
+    return _film(hand, FILM, "PA").pixel(on_bone(hand, bone, fraction))
+
+
 def radiograph(hand: Hand, shape: tuple[int, int] = FILM, view: str = "PA") -> NDArray[np.uint16]:
     """A 12-bit film of the hand, air dark (MONOCHROME2); rows × columns at 0.1 mm when 2500×2048."""
     mm = FILM_MM * FILM[0] / shape[0]
-    film = plane(shape, (6.0, 84.0), mm, hand.side, 0.66 if view == "oblique" else 1.0)
+    film = _film(hand, shape, view)
     ragged = noise(shape, max(int(1.6 / mm), 2), hand.seed + 7) * 0.7
     grain = noise(shape, max(int(0.5 / mm), 2), hand.seed + 3)
     depth = soft_tissue(hand, film, ragged) * _SOFT * (1 + 0.05 * noise(shape, max(int(5 / mm), 2), hand.seed + 9))

@@ -135,10 +135,21 @@ class Plane:
         """Rows and columns of the box around a segment, ``margin`` mm wider on each side."""
         return _span(self.y, p0[1], p1[1], margin), _span(self.x, p0[0], p1[0], margin)
 
+    def pixel(self, point: Point) -> Point:
+        """Column and row of a point of the hand."""
+        (x0, x1), (y0, y1) = self.x[:2], self.y[:2]
+        return float((point[0] - x0) / (x1 - x0)), float((point[1] - y0) / (y1 - y0))
+
     def mesh(self, box: tuple[slice, slice] | None = None) -> tuple[Field, Field]:
         """x as a row and y as a column, ready to broadcast, of the whole plane or of a box."""
         rows, columns = box or (slice(None), slice(None))
         return self.x[columns][None, :], self.y[rows][:, None]
+
+
+def on_bone(hand: Hand, name: str, fraction: float) -> Point:
+    """The point so far along a bone of the hand, from its base (0) to its head (1)."""
+    (x0, y0), (x1, y1) = next((bone.base, bone.head) for bone in skeleton(hand.spread) if bone.name == name)
+    return x0 + (x1 - x0) * fraction, y0 + (y1 - y0) * fraction
 
 
 def plane(shape: tuple[int, int], centre: Point, mm_per_pixel: float, side: str, squeeze: float = 1.0) -> Plane:

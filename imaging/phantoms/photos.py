@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from imaging.phantoms.films import soft_tissue
-from imaging.phantoms.hand import Cut, Field, Hand, Plane, Point, local, noise, plane, ray, skeleton
+from imaging.phantoms.hand import Cut, Field, Hand, Plane, Point, local, noise, on_bone, plane, ray, skeleton
 
 SHAPE = (4000, 3000)
 MM_PER_PIXEL = 0.0625
@@ -27,12 +27,23 @@ _BONE = (0.91, 0.86, 0.72)
 _DRAPE = (0.16, 0.38, 0.42)
 
 
+def _board(side: str) -> Plane:
+    """The plane the limb lies in, drawn at half the size of the picture."""
+    return plane(_HALF, _CENTRE, MM_PER_PIXEL * 2, side)
+
+
+def pixel(hand: Hand, bone: str, fraction: float) -> Point:
+    """Column and row of a point on a bone of the photograph."""
+    column, row = _board(hand.side).pixel(on_bone(hand, bone, fraction))
+    return column * 2, row * 2
+
+
 def hand_photo(hand: Hand, *, part: bool = False, pallor: float = 0.0) -> bytes:
     """The back of the hand, or with ``part`` what was severed from it, as JPEG.
 
     ``pallor`` 0…1 takes the blood out of the skin of a severed or replanted part.
     """
-    board = plane(_HALF, _CENTRE, MM_PER_PIXEL * 2, hand.side)
+    board = _board(hand.side)
     ragged = noise(_HALF, 12, hand.seed + 7) * 0.7
     height = soft_tissue(hand, board, ragged, part=part)
     skin = _skin(height, hand.seed, pallor if part else 0.0)
@@ -49,7 +60,7 @@ def hand_photo(hand: Hand, *, part: bool = False, pallor: float = 0.0) -> bytes:
 
 def limb_photo(*, wound_mm: tuple[float, float] = (72.0, 38.0), bone_exposed: bool = True, seed: int = 1) -> bytes:
     """A limb across the picture with an open wound of about ``wound_mm`` (length, width), as JPEG."""
-    board = plane(_HALF, _CENTRE, MM_PER_PIXEL * 2, "right")
+    board = _board("right")
     x, y = board.mesh()
     along, across = (y - 88.0) + 0.0 * x, (x - 2.0) * (1 + 0.0012 * (y - 88.0)) + 0.0 * y
     height = np.sqrt(np.clip(50.0**2 - across**2, 0, None)).astype(np.float32) * 0.8
