@@ -7,9 +7,17 @@ import pytest
 from auth import people
 from core import audit, ids
 from core.actor import Actor
+from core.db import Tx
 from core.errors import Denied, NotFound
 from registry import access, cases, entries, patients, worklist
 from tests.registry.conftest import World
+
+
+def administrator_of_taizhou(db: Tx, world: World) -> Actor:
+    """The invited hospital's own administrator."""
+    home = world.cast.taizhou.id
+    person = people.create(db, Actor.system(home), login="he.ping", name="何平", name_en="He Ping", roles=("administrator",))
+    return Actor(person_id=person.id, organisation_id=home, roles=frozenset({"administrator"}), session_id=ids.new())
 
 
 def test_who_saw_this_patient_names_everybody_in_the_order_of_the_log(world: World) -> None:
@@ -65,12 +73,10 @@ def test_what_a_person_did_is_told_for_colleagues_everywhere_and_for_visitors_he
 def test_a_hospital_sees_what_its_people_did_abroad_without_the_others_case_numbers(world: World) -> None:
     cast = world.cast
     with world.begin() as db:
-        system = Actor.system(cast.taizhou.id)
-        theirs = people.create(db, system, login="he.ping", name="何平", name_en="He Ping", roles=("administrator",))
+        administrator = administrator_of_taizhou(db, world)
         case = world.case(db)
         world.asked(db, case)
         world.sign(db, case)
-    administrator = Actor(person_id=theirs.id, organisation_id=cast.taizhou.id, roles=frozenset({"administrator"}), session_id=ids.new())
     with world.begin() as db:
         rows = access.what_did_person(db, administrator, cast.expert.id)
         signed = [row for row in rows if row.action == "opinion:sign"]
@@ -84,14 +90,12 @@ def test_nothing_is_left_out_between_the_pages_of_an_answer(world: World, monkey
     """Own acts and acts abroad stand in two logs and are told as one."""
     cast = world.cast
     with world.begin() as db:
-        system = Actor.system(cast.taizhou.id)
-        theirs = people.create(db, system, login="he.ping", name="何平", name_en="He Ping", roles=("administrator",))
+        administrator = administrator_of_taizhou(db, world)
         case = world.case(db)
         world.asked(db, case)
         for number in range(4):
             audit.record(db, cast.expert.actor, "case:list", organisation_id=cast.taizhou.id, detail={"shown": number})
             audit.record(db, cast.expert.actor, "case:read", organisation_id=cast.aral.id, case_id=case.id, patient_ids=(case.patient_id,))
-    administrator = Actor(person_id=theirs.id, organisation_id=cast.taizhou.id, roles=frozenset({"administrator"}), session_id=ids.new())
     with world.begin() as db:
         whole = [row.event_id for row in access.what_did_person(db, administrator, cast.expert.id)]
     monkeypatch.setattr(access, "LIMIT", 3)
