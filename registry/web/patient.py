@@ -31,8 +31,18 @@ def amend(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respon
     case = cases.reach(db, me, case_id, "case:write")
     values = {name: text(form, name) for name in FIELDS}
     with attempt(db) as tried:
-        told = values | {"birth_date": day(form, "birth_date"), "sex": values["sex"] or "unknown"}
-        patients.amend(db, me, case.patient_id, version=number(form, "version") or 0, **told)  # type: ignore[arg-type]
+        patients.amend(
+            db,
+            me,
+            case.patient_id,
+            version=number(form, "version") or 0,
+            name=values["name"],
+            sex=values["sex"] or "unknown",
+            birth_date=day(form, "birth_date"),
+            national_id=values["national_id"],
+            record_number=values["record_number"],
+            phone=values["phone"],
+        )
     return see(f"/cases/{case_id}") if tried else _page(request, db, me, case_id, tried, values)
 
 
