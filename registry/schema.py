@@ -45,7 +45,8 @@ def upgrade(database: Database) -> None:
 
     On PostgreSQL a lock that is not had within five seconds ends the attempt rather than the service.
     """
-    with database.engine.begin() as connection:
+    with database.begin() as db:
+        connection = db.connection()
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         command.upgrade(config(connection), "head")
@@ -53,8 +54,9 @@ def upgrade(database: Database) -> None:
 
 def is_current(database: Database) -> bool:
     """Whether the database stands at the newest migration."""
-    with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == ScriptDirectory.from_config(config()).get_current_head()
+    with database.begin(readonly=True) as db:
+        current = MigrationContext.configure(db.connection()).get_current_revision()
+    return current == ScriptDirectory.from_config(config()).get_current_head()
 
 
 def revise(message: str) -> None:

@@ -220,3 +220,20 @@ def test_where_somebody_comes_from_is_taken_from_the_named_proxy_alone(
 def test_previews_are_made_anew_for_one_hospital(cast: Cast, shanhai: Shanhai, kept: Path) -> None:
     done = shanhai("previews", "--org", str(cast.aral.id))
     assert (done.status, done.out) == (0, "0 pictures are made anew.\n")
+
+
+# --- the database -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_database_that_is_away_is_a_sentence_and_no_trace(
+    shanhai: Shanhai, kept: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    assert shanhai("keys", "init").status == 0
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("SHANHAI_DATABASE_URL", f"postgresql://shanhai@127.0.0.1:{nobody.getsockname()[1]}/shanhai")
+        done = shanhai(command)
+    assert done.status == 1
+    assert "database-unavailable" in done.told
+    assert "Traceback" not in done.told
