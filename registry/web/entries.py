@@ -6,6 +6,7 @@ script the form has a second button that saves what was typed.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -44,11 +45,17 @@ def ask(request: Request, db: Db, me: Me, case_id: UUID, entry_type: str, replac
 
 @router.post("/cases/{case_id}/entries/{entry_type}/draft")
 def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, entry_type: str) -> Response:
-    """Keep what was typed so far. What the script sends after the form itself has come is let go."""
+    """Keep what was typed so far."""
+    kind, version = _asked(entry_type), number(form, "version")
+    return kept(request, form, case_id, lambda key: _save(db, me, case_id, kind, form, version=version, client_key=key))
+
+
+def kept(request: Request, form: FormData, case_id: UUID, save: Callable[[str | None], Draft]) -> Response:
+    """Answer a draft of a case. What the script sends after the form itself has come, by its key, is let go."""
     by_script = wants_problem(request)
     key = text(form, "client_key", 64) if by_script else ""
     try:
-        draft = _save(db, me, case_id, _asked(entry_type), form, version=number(form, "version"), client_key=key or None)
+        draft = save(key or None)
     except Conflict as late:
         if late.code != "client-key-reused":
             raise

@@ -8,22 +8,22 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from core import ids
 from core.actor import Actor
 from core.db import Tx
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Invalid, NotFound
 from registry import cases, entries, followups
 from registry.forms import shown
 from registry.forms.followup import FollowUp
 from registry.web import gallery
 from registry.web.case import banner
 from registry.web.edge import Db, Me
+from registry.web.entries import kept
 from registry.web.forms import Attempt, Sent, attempt, day, number, raw, text
 from registry.web.moments import Clock
 from registry.web.pages import render, see
-from registry.web.problems import wants_problem
 from registry.web.translations import language_of
 
 router = APIRouter(include_in_schema=False)
@@ -49,17 +49,9 @@ def plan(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
 
 @router.post("/cases/{case_id}/follow-up/draft")
 def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
-    """Keep what was typed so far. What the script sends after the form itself has come is let go."""
-    by_script = wants_problem(request)
-    key = text(form, "client_key", 64) if by_script else ""
-    try:
-        typed = raw(FollowUp, form)
-        draft = entries.save(db, me, case_id, followups.TYPE, typed, version=number(form, "version"), client_key=key or None)
-    except Conflict as late:
-        if late.code != "client-key-reused":
-            raise
-        return JSONResponse({"entered": True})
-    return JSONResponse({"fields": {"version": str(draft.version)}}) if by_script else see(f"/cases/{case_id}")
+    """Keep what was typed so far."""
+    typed, version = raw(FollowUp, form), number(form, "version")
+    return kept(request, form, case_id, lambda key: entries.save(db, me, case_id, followups.TYPE, typed, version=version, client_key=key))
 
 
 @router.post("/cases/{case_id}/follow-up")

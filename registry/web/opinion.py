@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from auth import stepup
 from auth.proofs import Refused
@@ -28,10 +28,10 @@ from registry.opinions import Signed
 from registry.web import gallery, scales
 from registry.web.case import banner
 from registry.web.edge import Db, Me
+from registry.web.entries import kept
 from registry.web.forms import Attempt, Sent, attempt, number, raw, text
 from registry.web.moments import Clock
 from registry.web.pages import render, see
-from registry.web.problems import wants_problem
 from registry.web.sign_in import with_session
 from registry.web.translations import language_of
 
@@ -49,10 +49,8 @@ def ask(request: Request, db: Db, me: Me, case_id: UUID, addendum: UUID | None =
 def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
     """Keep what was written so far."""
     about = _about(form)
-    draft = opinions.save(db, me, case_id, _raw(form, about), addendum_to=about, version=number(form, "version"))
-    if wants_problem(request):
-        return JSONResponse({"fields": {"version": str(draft.version)}})
-    return see(f"/cases/{case_id}")
+    typed, version = _raw(form, about), number(form, "version")
+    return kept(request, form, case_id, lambda _: opinions.save(db, me, case_id, typed, addendum_to=about, version=version))
 
 
 @router.post("/cases/{case_id}/opinion")

@@ -87,12 +87,14 @@ def test_a_hospital_sees_what_its_people_did_abroad_without_the_others_case_numb
 
 
 def test_nothing_is_left_out_between_the_pages_of_an_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Own acts and acts abroad stand in two logs and are told as one."""
+    """Own acts and acts abroad stand in two logs and are told as one; several may be of one moment."""
     cast = world.cast
     with world.begin() as db:
         administrator = administrator_of_taizhou(db, world)
         case = world.case(db)
         world.asked(db, case)
+        moment = ids.now()
+    with world.begin() as db, ids.told(moment):
         for number in range(4):
             audit.record(db, cast.expert.actor, "case:list", organisation_id=cast.taizhou.id, detail={"shown": number})
             audit.record(db, cast.expert.actor, "case:read", organisation_id=cast.aral.id, case_id=case.id, patient_ids=(case.patient_id,))

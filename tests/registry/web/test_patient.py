@@ -46,12 +46,12 @@ def test_a_person_sets_the_urgency_and_not_below_what_its_kind_starts_with(house
         }
 
 
-def test_nobody_but_the_treating_hospital_comes_to_the_page(house: House) -> None:
+def test_nobody_but_who_may_write_of_the_patient_comes_to_the_page(house: House) -> None:
     world = house.world
     with world.begin() as db:
         case = world.case(db)
         world.asked(db, case, sees_identity=True)
-    for member in (world.cast.expert, world.cast.coordinator, world.cast.stranger, world.cast.administrator):
+    for member in (world.cast.nurse, world.cast.expert, world.cast.coordinator, world.cast.stranger, world.cast.administrator):
         browser = house.browser(member)
         assert browser.get(f"/cases/{case.id}/patient").status_code in (403, 404)
         assert browser.post(f"/cases/{case.id}/patient", data={"name": "x", "version": "1"}).status_code in (403, 404)

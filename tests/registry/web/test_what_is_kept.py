@@ -132,3 +132,16 @@ def test_a_number_that_is_none_is_refused_without_a_fault(house: House) -> None:
         assert surgeon.post(path, data={"version": "²", "days": "²"}).status_code < 500
     for path in (f"/cases/{case.id}/access?before=99999999999999999999", f"/audit/person/{ids.new()}?before={10**30}"):
         assert surgeon.get(path).status_code < 500
+
+
+def test_what_the_script_sends_after_the_visit_itself_is_let_go(house: House) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+        followups.plan(db, world.cast.surgeon.actor, case.id, treated_on=ids.now().date())
+    nurse, path = house.browser(world.cast.nurse), f"/cases/{case.id}/follow-up"
+    visit = {"seen_on": ids.now().date().isoformat(), "survival": "survived", "note": "pink and warm", "client_key": "v-9"}
+    assert nurse.post(path, data=visit).status_code == 303
+    late = nurse.post(f"{path}/draft", data={**visit, "version": "0"}, headers={"Accept": "application/json"})
+    assert (late.status_code, late.json()) == (200, {"entered": True})
+    assert "pink and warm</textarea>" not in nurse.get(path).text
