@@ -94,7 +94,8 @@ def test_nothing_is_left_out_between_the_pages_of_an_answer(world: World, monkey
         case = world.case(db)
         world.asked(db, case)
         moment = ids.now()
-    with world.begin() as db, ids.told(moment):
+    with world.begin() as db, monkeypatch.context() as clock:
+        clock.setattr(ids, "now", lambda: moment)
         for number in range(4):
             audit.record(db, cast.expert.actor, "case:list", organisation_id=cast.taizhou.id, detail={"shown": number})
             audit.record(db, cast.expert.actor, "case:read", organisation_id=cast.aral.id, case_id=case.id, patient_ids=(case.patient_id,))
