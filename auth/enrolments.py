@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, LargeBinary, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import factors, passwords, people, proofs, rules, secret, sessions, throttle
+from auth import factors, news, passwords, people, proofs, rules, secret, sessions, throttle
 from auth.factors import Factor, Offer
 from auth.people import Person
 from auth.proofs import Refused
@@ -102,6 +102,7 @@ def complete(db: Tx, plain: str, *, password: str, code: str, address: str) -> P
     db.flush()
     sessions.end_all(db, actor, person.id, because="password-changed")
     _record(db, actor, "enrolment:complete", row, person)
+    news.tell(db, person, "account-password-changed")
     return person
 
 

@@ -24,40 +24,51 @@ HOLDERS = (*ROLES, SYSTEM)
 RELATIONS = ("own", "granted", "self")
 
 _NAMES = """
-    case:create case:read case:write case:refer case:close
+    case:create case:read case:write case:refer case:close case:restrict
     patient:search patient:identify patient:write consent:write
     image:read image:upload inbox:read inbox:file
     annotation:read annotation:write message:read message:write
     referral:allocate referral:answer referral:withdraw
-    opinion:read opinion:write opinion:sign decision:write followup:write
-    audit:read audit:verify people:manage organisation:manage token:manage statistics:read
+    opinion:read opinion:write opinion:sign opinion:countersign
+    entry:countersign decision:write followup:write
+    glass:break glass:review audit:read audit:verify
+    people:manage device:manage machine:manage agreement:manage roster:read roster:manage
+    organisation:manage token:manage statistics:read
 """
 ACTIONS = tuple(_NAMES.split())
 
 _MAY = {
     ("surgeon", "own"): """
-        case:create case:read case:write case:refer case:close
+        case:create case:read case:write case:refer case:close case:restrict
         patient:search patient:identify patient:write consent:write
         image:read image:upload inbox:read inbox:file
         annotation:read annotation:write message:read message:write
-        referral:withdraw opinion:read decision:write followup:write statistics:read""",
+        referral:withdraw opinion:read entry:countersign decision:write followup:write
+        glass:break roster:read statistics:read""",
     ("nurse", "own"): """
         case:read case:write patient:identify image:read image:upload
-        annotation:read message:read message:write followup:write""",
+        annotation:read message:read message:write followup:write
+        glass:break roster:read""",
     ("expert", "own"): """
         case:read patient:identify image:read annotation:read annotation:write message:read message:write
-        referral:answer opinion:read opinion:write opinion:sign""",
+        referral:answer opinion:read opinion:write opinion:sign opinion:countersign
+        glass:break roster:read""",
     ("expert", "granted"): """
         case:read patient:identify image:read annotation:read annotation:write message:read message:write
-        referral:answer opinion:read opinion:write opinion:sign""",
-    ("coordinator", "own"): "case:read image:read message:read message:write referral:allocate statistics:read",
+        referral:answer opinion:read opinion:write opinion:sign opinion:countersign""",
+    ("coordinator", "own"): """
+        case:read image:read message:read message:write referral:allocate
+        glass:break roster:read roster:manage statistics:read""",
     ("coordinator", "granted"): "case:read image:read message:read message:write referral:allocate",
-    ("administrator", "own"): "patient:search patient:identify audit:read audit:verify people:manage token:manage",
-    ("auditor", "own"): "patient:search audit:read audit:verify",
+    ("administrator", "own"): """
+        patient:search patient:identify audit:read audit:verify glass:review
+        people:manage device:manage machine:manage agreement:manage roster:read roster:manage token:manage""",
+    ("auditor", "own"): "patient:search audit:read audit:verify glass:review",
     ("operator", "own"): "organisation:manage",
     (SYSTEM, "own"): """
         case:read image:read referral:allocate audit:read audit:verify
-        people:manage organisation:manage token:manage statistics:read""",
+        people:manage device:manage machine:manage agreement:manage roster:read roster:manage
+        organisation:manage token:manage statistics:read""",
     **{(role, "self"): "token:manage" for role in ROLES},
 }
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, and_, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import actors, people, rules, secret
+from auth import actors, news, people, rules, secret
 from auth.people import Person
 from core import audit, ids
 from core.actor import Actor
@@ -58,7 +58,7 @@ def start(
 ) -> tuple[Actor, str]:
     """Begin a session for a person who has proved both factors; gives the actor and the cookie's secret.
 
-    For `auth.signin` alone. Raises Denied when the person has no role in the organisation.
+    The person is told when they have signed in before, but never from that network. For `auth.signin` alone. Raises Denied when the person has no role in the organisation.
     """
     limits = limits or Limits()
     now, plain = ids.now(), secret.mint()
@@ -78,6 +78,8 @@ def start(
     actor = actors.acting(db, person, organisation_id, session_id=session.id)
     if actor is None:
         raise Denied("not-allowed")
+    if network and not signed_in_from(db, person.id, network) and _ever_signed_in(db, person.id):
+        news.tell(db, person, "account-signed-in")
     db.add(session)
     db.flush()
     _record(db, actor, "session:start", person, session.id)
@@ -182,6 +184,10 @@ def signed_in_from(db: Tx, person_id: UUID, network: str) -> bool:
         SignedSession.person_id == person_id, SignedSession.network == network, SignedSession.started_at > since
     )
     return db.scalars(query.limit(1)).first() is not None
+
+
+def _ever_signed_in(db: Tx, person_id: UUID) -> bool:
+    return db.scalars(select(SignedSession.id).where(SignedSession.person_id == person_id).limit(1)).first() is not None
 
 
 def _live(now: dt.datetime) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ Signing, handing out roles, changing factors and passwords ask for it; it is goo
 (`policy.require_step_up`). The session goes on under a fresh secret, so the answer has to set the cookie.
 """
 
-from auth import passwords, proofs, sessions, throttle
+from auth import news, passwords, proofs, sessions, throttle
 from auth.people import Person
 from auth.proofs import Refused
 from auth.signin import SignedIn
@@ -41,6 +41,7 @@ def change_password(db: Tx, actor: Actor, *, current: str, new: str, address: st
         return _refuse(db, actor, "password:change", person, wrong)
     passwords.put(db, person, new)
     _record(db, actor, "password:change", person)
+    news.tell(db, person, "account-password-changed")
     sessions.end_all(db, actor, person.id, because="password-changed", keep=actor.session_id)
     return SignedIn(*sessions.step_up(db, actor))
 

@@ -1,7 +1,7 @@
 """Notices: that something waits for a person, in the product itself and without any patient content.
 
-A notice says its kind and points at a case; the case number is shown only while the person may still
-read the case. Each belongs to one person, who alone lists it and marks it as read.
+A notice says its kind and points at a case, or is about the person's own account; the case number is shown
+only while the person may still read the case. Each belongs to one person, who alone lists it and marks it as read.
 """
 
 import datetime as dt
@@ -12,10 +12,12 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, and_, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from auth import news
 from core import audit, ids
 from core.actor import Actor
-from core.db import Tx
+from core.db import Database, Tx
 from core.errors import SignInNeeded
+from core.jobs import Job
 from core.tables import Base, Code, IdColumn
 from registry import cases
 from registry.cases import Case
@@ -35,6 +37,7 @@ KINDS = (
     "outcome-recorded",
     "urgency-raised",
     "consent-withdrawn",
+    *news.KINDS,
 )
 
 
@@ -84,6 +87,16 @@ def tell(db: Tx, person_ids: Iterable[UUID], kind: str, case: Case, *, but: UUID
         )
         for person_id in sorted(set(person_ids) - {but})
     )
+
+
+def told(database: Database, job: Job) -> None:
+    """The job of `auth.news`: a notice to one person that is about no case."""
+    kind, person_id = str(job.payload["kind"]), UUID(str(job.payload["person_id"]))
+    with database.begin() as db:
+        # the job's own id, so that one that is run again tells nothing twice
+        if kind in KINDS and db.get(Notice, job.id) is None:
+            home = job.organisation_id
+            db.add(Notice(id=job.id, person_id=person_id, organisation_id=home, kind=kind, urgency="routine", at=ids.now()))
 
 
 def for_actor(db: Tx, actor: Actor, *, unread: bool = False, limit: int = 50) -> list[Told]:

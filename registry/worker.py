@@ -6,13 +6,13 @@ the same work from the same rows.
 
 from pathlib import Path
 
-from auth import signin, throttle
+from auth import news, signin, throttle
 from core import checkpoints
 from core.db import Database
 from core.jobs import Handler, Worker
 from imaging import intake, orphans, previews, uploads
 from imaging.sandbox import Pool
-from registry import board, consents, matching, patients, referrals
+from registry import board, consents, matching, notices, patients, referrals
 
 CHECKPOINT_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
@@ -27,6 +27,7 @@ def handlers(pool: Pool) -> dict[str, Handler]:
         consents.WITHDRAWN: referrals.consent_withdrawn,
         patients.AMENDED: board.person_changed,
         signin.REFUSED: signin.log_refusal,
+        news.TELL: notices.told,
         **intake.handlers(pool, expected=matching.expected),
         **previews.handlers(pool),
     }

@@ -123,6 +123,7 @@ class Shell:
     organisation: str
     unread: int
     rooms: tuple[Room, ...]
+    hospital: tuple[Room, ...]
 
 
 ROOMS = (
@@ -131,6 +132,8 @@ ROOMS = (
     ("/inbox", "shell-inbox", "inbox:read"),
     ("/audit", "shell-audit", "audit:read"),
 )
+HOSPITAL: tuple[tuple[str, str, str], ...] = ()
+"""The places of one's own hospital (people, roster, agreements …): address, catalogue key, the action that opens it."""
 
 
 def may(actor: Actor | None, action: str) -> bool:
@@ -144,11 +147,16 @@ def _shell(request: Request, actor: Actor | None, language: str) -> Shell | None
     if db is None or actor is None or actor.person_id is None:
         return None
     here = request.url.path
-    rooms = tuple(
-        Room(path, key, here == path or (path != "/" and here.startswith(path))) for path, key, action in ROOMS if may(actor, action)
-    )
+    rooms, hospital = _rooms(actor, here, ROOMS), _rooms(actor, here, HOSPITAL)
+    if hospital:
+        rooms += (Room(hospital[0].path, "shell-hospital", here.startswith("/hospital")),)
     person, organisation = people.get(db, actor, actor.person_id), organisations.get(db, actor.organisation_id)
-    return Shell(in_language(language, person), in_language(language, organisation), notices.unread_count(db, actor), rooms)
+    return Shell(in_language(language, person), in_language(language, organisation), notices.unread_count(db, actor), rooms, hospital)
+
+
+def _rooms(actor: Actor, here: str, places: tuple[tuple[str, str, str], ...]) -> tuple[Room, ...]:
+    found = ((path, key) for path, key, action in places if may(actor, action))
+    return tuple(Room(path, key, here == path or (path != "/" and here.startswith(path))) for path, key in found)
 
 
 def kept_name(language: str, kept: Mapping[str, str]) -> str:

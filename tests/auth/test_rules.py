@@ -21,6 +21,7 @@ case:read            surgeon nurse expert expert-granted coordinator coordinator
 case:write           surgeon nurse
 case:refer           surgeon
 case:close           surgeon
+case:restrict        surgeon
 patient:search       surgeon administrator auditor
 patient:identify     surgeon nurse expert expert-granted administrator
 patient:write        surgeon
@@ -39,11 +40,20 @@ referral:withdraw    surgeon
 opinion:read         surgeon expert expert-granted
 opinion:write        expert expert-granted
 opinion:sign         expert expert-granted
+opinion:countersign  expert expert-granted
+entry:countersign    surgeon
 decision:write       surgeon
 followup:write       surgeon nurse
+glass:break          surgeon nurse expert coordinator
+glass:review         administrator auditor
 audit:read           administrator auditor system
 audit:verify         administrator auditor system
 people:manage        administrator system
+device:manage        administrator system
+machine:manage       administrator system
+agreement:manage     administrator system
+roster:read          surgeon nurse expert coordinator administrator system
+roster:manage        coordinator administrator system
 organisation:manage  operator system
 token:manage         administrator system
                      surgeon-self nurse-self expert-self coordinator-self administrator-self auditor-self operator-self learner-self

@@ -8,13 +8,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import inspect, select
 
-from auth import people, sessions
+from auth import news, people, sessions
+from auth.people import Person
 from auth.rules import ACTIONS
 from auth.sessions import Limits, SignedSession
 from core import ids
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Denied, NotFound
+from core.jobs import JobRow
 from tests.cast import Cast, Member
 
 SECOND = dt.timedelta(seconds=1)
@@ -205,3 +207,21 @@ def test_a_token_has_no_business_with_its_persons_sessions_or_preferences(databa
                 act()
             assert refused.value.code == "session-needed"
         assert sessions.resolve(db, cookie) == session
+
+
+def test_a_person_is_told_of_a_sign_in_from_where_they_never_were(database: Database, cast: Cast) -> None:
+    def told() -> int:
+        with database.begin() as db:
+            return len(db.scalars(select(JobRow).where(JobRow.kind == news.TELL)).all())
+
+    def begin(network: str) -> None:
+        with database.begin() as db:
+            sessions.start(db, db.get_one(Person, cast.surgeon.id), organisation_id=cast.aral.id, network=network)
+
+    assert told() == 0, "the first sign-in of all is no news"
+    begin("192.0.2.1")
+    assert told() == 0
+    begin("198.51.100.9")
+    assert told() == 1
+    begin("198.51.100.9")
+    assert told() == 1

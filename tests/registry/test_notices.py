@@ -2,7 +2,9 @@
 
 import pytest
 
-from core import audit
+from auth import news
+from auth.people import Person
+from core import audit, jobs
 from core.actor import Actor
 from core.errors import SignInNeeded
 from registry import notices, referrals
@@ -63,3 +65,17 @@ def test_everybody_is_told_once_and_who_caused_it_not_at_all(world: World) -> No
         notices.tell(db, [cast.surgeon.id, cast.nurse.id, cast.nurse.id], "urgency-raised", case, but=cast.surgeon.id)
         assert len(notices.for_actor(db, cast.nurse.actor)) == 1
         assert notices.for_actor(db, cast.surgeon.actor) == []
+
+
+def test_news_of_ones_account_becomes_one_notice_however_often_the_job_runs(world: World) -> None:
+    with world.begin() as db:
+        news.tell(db, db.get_one(Person, world.cast.nurse.id), "account-password-changed")
+        with pytest.raises(ValueError, match="account-eaten"):
+            news.tell(db, db.get_one(Person, world.cast.nurse.id), "account-eaten")
+    job = jobs.claim(world.database, [news.TELL])
+    assert job is not None
+    notices.told(world.database, job)
+    notices.told(world.database, job)
+    with world.begin() as db:
+        (told,) = notices.for_actor(db, world.cast.nurse.actor)
+        assert (told.kind, told.case_id, told.read_at) == ("account-password-changed", None, None)

@@ -61,6 +61,8 @@ notice-entry-added = The record was added to
 notice-outcome-recorded = The outcome of a case you advised on
 notice-urgency-raised = A case has become more urgent
 notice-consent-withdrawn = A consent was withdrawn; the case is closed to your hospital
+notice-account-password-changed = Your password was changed
+notice-account-signed-in = Somebody signed in to your account from a place that is new
 
 referral-state-requested = Asked
 referral-state-allocated = Given to an expert

@@ -6,6 +6,7 @@ shell-work = Work list
 shell-cases = Cases
 shell-inbox = Files to sort
 shell-audit = Who saw what
+shell-hospital = Hospital
 shell-notices = { $count ->
     [0] Notices
     [one] Notices, one new

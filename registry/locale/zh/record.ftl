@@ -58,6 +58,8 @@ notice-entry-added = 病历有新增内容
 notice-outcome-recorded = 您会诊过的病例有了随访结果
 notice-urgency-raised = 病例紧急程度提高
 notice-consent-withdrawn = 患者撤回同意，贵院不再能查看该病例
+notice-account-password-changed = 您的密码已更改
+notice-account-signed-in = 您的账号在新的地点登录
 
 referral-state-requested = 已申请
 referral-state-allocated = 已分派专家

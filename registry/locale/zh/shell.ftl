@@ -6,6 +6,7 @@ shell-work = 工作列表
 shell-cases = 病例
 shell-inbox = 待归档文件
 shell-audit = 访问审计
+shell-hospital = 本院
 shell-notices = { $count ->
     [0] 通知
    *[other] 通知，{ $count } 条未读
