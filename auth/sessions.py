@@ -54,11 +54,20 @@ class SignedSession(Base):
 
 
 def start(
-    db: Tx, person: Person, *, organisation_id: UUID, network: str = "", agent: str = "", limits: Limits | None = None
+    db: Tx,
+    person: Person,
+    *,
+    organisation_id: UUID,
+    by: str = "password",
+    network: str = "",
+    agent: str = "",
+    limits: Limits | None = None,
 ) -> tuple[Actor, str]:
     """Begin a session for a person who has proved both factors; gives the actor and the cookie's secret.
 
-    The person is told when they have signed in before, but never from that network. For `auth.signin` alone. Raises Denied when the person has no role in the organisation.
+    ``by`` is how they proved the first (``password``, ``oidc`` …), for the log. The person is told when they have
+    signed in before, but never from that network. For `auth.signin` alone. Raises Denied when the person has no
+    role in the organisation.
     """
     limits = limits or Limits()
     now, plain = ids.now(), secret.mint()
@@ -82,7 +91,7 @@ def start(
         news.tell(db, person, "account-signed-in")
     db.add(session)
     db.flush()
-    _record(db, actor, "session:start", person, session.id)
+    _record(db, actor, "session:start", person, session.id, by=by)
     return actor, plain
 
 

@@ -22,7 +22,7 @@ from core import audit, ids, jobs
 from core.actor import Actor
 from core.db import Database, Tx
 from core.jobs import Job
-from core.tables import Base, IdColumn
+from core.tables import Base, Code, IdColumn
 
 REFUSED = "sign-in:refused"
 PENDING = dt.timedelta(minutes=5)
@@ -30,13 +30,14 @@ TRIES = 5
 
 
 class SignIn(Base):
-    """A sign-in between its two steps."""
+    """A sign-in between its two steps; ``proved_by`` is how the first was done."""
 
     __tablename__ = "sign_ins"
 
     id: Mapped[IdColumn]
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey(Person.id), index=True)
+    proved_by: Mapped[Code]
     started_at: Mapped[dt.datetime]
     expires_at: Mapped[dt.datetime]
     tries: Mapped[int] = mapped_column(default=0)
@@ -71,8 +72,13 @@ def password(db: Tx, *, login: str, password: str, address: str) -> Pending | Re
     wrong = proofs.password(db, person, login, password, network=network, usable=usable)
     if wrong is not None or person is None:
         return _failed(db, person, wrong or Refused("password-wrong"), network)
+    return pend(db, person, by="password")
+
+
+def pend(db: Tx, person: Person, *, by: str) -> Pending:
+    """Keep that the first step is done, in the way ``by`` names; for this module and `auth.oidc`."""
     now, plain = ids.now(), secret.mint()
-    db.add(SignIn(digest=secret.digest(plain), person_id=person.id, started_at=now, expires_at=now + PENDING))
+    db.add(SignIn(digest=secret.digest(plain), person_id=person.id, proved_by=by, started_at=now, expires_at=now + PENDING))
     db.flush()
     return Pending(plain, now + PENDING)
 
@@ -82,8 +88,8 @@ def code(
 ) -> SignedIn | Refused:
     """The second step, with the secret of the first; ``presented`` is the session cookie the browser still sent.
 
-    Begins in the person's home organisation, or the first they work in. Refused ``code-wrong`` or ``throttled``
-    (try again), ``sign-in-expired`` (begin anew) or ``sign-in-failed``. Raises Throttled.
+    Refused ``code-wrong`` or ``throttled`` (try again), ``sign-in-expired`` (begin anew) or ``sign-in-failed``.
+    Raises Throttled.
     """
     network = throttle.network(address)
     found = _pending(db, pending)
@@ -99,15 +105,27 @@ def code(
         _refused(db, person, "code", network)
         return Refused("code-wrong" if sign_in.tries < TRIES else "sign-in-expired")
     sign_in.ended_at = ids.now()
+    signed_in = admit(db, person, by=sign_in.proved_by, network=network, agent=agent, limits=limits, presented=presented)
+    if signed_in is None:
+        _refused(db, person, "code", network)
+    return signed_in or Refused("sign-in-failed")
+
+
+def admit(
+    db: Tx, person: Person, *, by: str, network: str, agent: str = "", limits: Limits | None = None, presented: str | None = None
+) -> SignedIn | None:
+    """Begin the session of a person who has proved both factors, at home or in the first hospital they work in.
+
+    None for the disabled and those who work nowhere. ``by`` is how they came, for the log. For this module and
+    those that prove a person in other ways.
+    """
     workplaces = people.workplaces(db, person.id)
     if person.disabled_at is not None or not workplaces:
-        _refused(db, person, "code", network)
-        return Refused("sign-in-failed")
+        return None
     begins = next(iter(workplaces))
     if presented:
         sessions.end_presented(db, Actor(person.id, begins, workplaces[begins]), presented)
-    actor, cookie = sessions.start(db, person, organisation_id=begins, network=network, agent=agent, limits=limits)
-    return SignedIn(actor, cookie)
+    return SignedIn(*sessions.start(db, person, organisation_id=begins, by=by, network=network, agent=agent, limits=limits))
 
 
 def log_refusal(database: Database, job: Job) -> None:

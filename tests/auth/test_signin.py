@@ -67,6 +67,8 @@ def test_password_and_code_make_a_session(database: Database, cast: Cast, log: C
     assert (done.actor.person_id, done.actor.organisation_id, done.actor.roles) == (cast.surgeon.id, cast.aral.id, frozenset({"surgeon"}))
     assert done.actor.stepped_up_at is None
     assert log(cast.aral.id)[0] == "session:start success"
+    with database.begin() as db:
+        assert audit.events(db, cast.aral.id, actions=["session:start"])[0].detail == {"by": "password"}
 
 
 @pytest.mark.parametrize("login", [" Li.Na ", "LI.NA", "ｌｉ.ｎａ"])
