@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, and_, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import news
+from auth import news, rules
 from core import audit, ids
 from core.actor import Actor
 from core.db import Database, Tx
@@ -131,7 +131,11 @@ def unread_count(db: Tx, actor: Actor) -> int:
 
 
 def read(db: Tx, actor: Actor, *, notice_ids: Iterable[UUID] | None = None, case_id: UUID | None = None) -> int:
-    """Mark one's own notices as read: those named, those of a case, or all. Others' are left alone. Gives the number."""
+    """Mark one's own notices as read: those named, those of a case, or all. Others' are left alone. Gives the number.
+
+    Raises Denied for a token: whoever got hold of one shall not silence what waits for its person.
+    """
+    rules.refuse_token(actor)
     marks = update(Notice).where(Notice.person_id == _person(actor), Notice.read_at.is_(None))
     if notice_ids is not None:
         marks = marks.where(Notice.id.in_(list(notice_ids)))

@@ -119,7 +119,8 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         *teller.consents(standing.values()),
     ]
     injured = next((reading.unit.injured_at for reading in readings if reading.unit.injured_at), None)
-    notices.read(db, me, case_id=case_id)
+    if me.token_id is None:
+        notices.read(db, me, case_id=case_id)
     context |= {
         "now": whatnow.of(known, me),
         "clocks": [scales.of(reading, when) for reading in readings if case.state in OPEN or reading.running == "stopped"],
