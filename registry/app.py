@@ -18,7 +18,7 @@ from core.keyring import Keyring, open_provider
 from core.settings import Settings
 from core.storage import open_store
 from imaging.sandbox import Pool
-from registry.web import problems
+from registry.web import openapi, problems
 from registry.web.assets import Assets
 from registry.web.edge import Gate
 from registry.web.rooms import ROOMS
@@ -72,6 +72,7 @@ def create_app(settings: Settings, database: Database | None = None, pool: Pool 
     )
     for room in ROOMS:
         app.include_router(room.router)
+    app.openapi = openapi.describe(app)  # type: ignore[method-assign]
     app.mount("/static", Assets(), name="static")
     app.add_exception_handler(ShanhaiError, problems.on_shanhai)
     app.add_exception_handler(RequestValidationError, problems.on_validation)

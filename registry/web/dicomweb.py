@@ -178,7 +178,7 @@ class _Room(APIRoute):
 
 def _rooms(prefix: str, where: ScopeOf) -> APIRouter:
     """The same routes for one scope."""
-    rooms = APIRouter(prefix=prefix, tags=["dicomweb"], dependencies=[Depends(_known_path)], route_class=_Room)
+    rooms = APIRouter(prefix=prefix, include_in_schema=False, dependencies=[Depends(_known_path)], route_class=_Room)
 
     def searching(path: str, level: matching.Level) -> None:
         @rooms.get(path, name=f"search-{level}", summary=f"QIDO-RS: search at the level {level}")

@@ -67,7 +67,7 @@ class _Tus(APIRoute):
         return speak
 
 
-router = APIRouter(tags=["uploads"], route_class=_Tus)
+router = APIRouter(include_in_schema=False, route_class=_Tus)
 
 
 @router.options("/files")

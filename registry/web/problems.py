@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from core import errors
 from registry.web import pages
+from registry.web.openapi import PROBLEM
 from registry.web.translations import language_of, translate
 
 log = logging.getLogger("shanhai.web")
@@ -93,7 +94,7 @@ def answer(
     }
     if fields:
         body["fields"] = {name: {"code": wrong, "detail": translate(language, f"error-{wrong}")} for name, wrong in fields.items()}
-    return JSONResponse(body, status, media_type="application/problem+json", headers=dict(headers or {}))
+    return JSONResponse(body, status, media_type=PROBLEM, headers=dict(headers or {}))
 
 
 async def on_shanhai(request: Request, error: Exception) -> Response:
