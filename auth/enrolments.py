@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, LargeBinary, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import factors, news, passwords, people, proofs, rules, secret, sessions, throttle
+from auth import factors, links, news, passwords, people, proofs, rules, secret, sessions, throttle
 from auth.factors import Factor, Offer
 from auth.people import Person
 from auth.proofs import Refused
@@ -107,7 +107,7 @@ def complete(db: Tx, plain: str, *, password: str, code: str, address: str) -> P
 
 
 def reset(db: Tx, actor: Actor, person_id: UUID, plain: str) -> Offer:
-    """Give a person a new password and a new authenticator in the place of the old, and end every session.
+    """Give a person a new password and a new authenticator in the place of the old; every session and link ends.
 
     For the command line, when both are lost; API tokens go on. Raises Denied for any person, NotFound, and
     Invalid by the rules of `passwords.check`.
@@ -120,6 +120,7 @@ def reset(db: Tx, actor: Actor, person_id: UUID, plain: str) -> Offer:
     passwords.put(db, person, plain)
     offer = factors.install(db, actor, person_id)
     sessions.end_all(db, actor, person_id, because="reset")
+    links.end_all(db, actor, person_id=person_id)
     audit.record(
         db, actor, "person:reset", organisation_id=person.organisation_id, person_id=person.id, object_type="person", object_id=person.id,
         purpose="administration",

@@ -11,7 +11,7 @@ from core import jobs
 from core.db import Tx
 
 TELL = "person:tell"
-KINDS = ("account-password-changed", "account-signed-in")
+KINDS = ("account-link-added", "account-link-removed", "account-password-changed", "account-signed-in")
 """What a person is told about their account; ``notice-<kind>`` in the catalogue."""
 
 

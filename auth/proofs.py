@@ -49,7 +49,7 @@ def password(db: Tx, person: Person | None, login: str, plain: str, *, network: 
     Throttled.
     """
     name = hashlib.sha256(plain_login(login).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    near = [_Limit(f"network:{network}", 100, QUARTER), _Limit(f"login:{name}:{network}", 10, QUARTER)]
+    near = [_near(network), _Limit(f"login:{name}:{network}", 10, QUARTER)]
     anywhere = _Limit(f"login:{name}", 60, HOUR)
     if (full := _let_through(db, near)) is not None:
         return full
@@ -79,6 +79,18 @@ def code(db: Tx, person: Person, given: str, *, network: str) -> Refused | None:
         return Refused("code-wrong")
     _give_back(db, limits)
     return None
+
+
+def from_elsewhere(db: Tx, *, network: str) -> Refused | None:
+    """Count a proof that was given elsewhere and opens nothing here; None until the network has had its share.
+
+    Refused ``throttled``; raises Throttled.
+    """
+    return _let_through(db, [_near(network)])
+
+
+def _near(network: str) -> _Limit:
+    return _Limit(f"network:{network}", 100, QUARTER)
 
 
 def _let_through(db: Tx, limits: list[_Limit]) -> Refused | None:

@@ -98,16 +98,16 @@ def code(
     sign_in, person = found
     wrong = proofs.code(db, person, code, network=network)
     if wrong is not None and wrong.code == "throttled":
-        _refused(db, person, "code", network, throttled=True)
+        refused(db, person, "code", network, throttled=True)
         return wrong
     sign_in.tries += 1
     if wrong is not None:
-        _refused(db, person, "code", network)
+        refused(db, person, "code", network)
         return Refused("code-wrong" if sign_in.tries < TRIES else "sign-in-expired")
     sign_in.ended_at = ids.now()
     signed_in = admit(db, person, by=sign_in.proved_by, network=network, agent=agent, limits=limits, presented=presented)
     if signed_in is None:
-        _refused(db, person, "code", network)
+        refused(db, person, "code", network)
     return signed_in or Refused("sign-in-failed")
 
 
@@ -133,7 +133,7 @@ def log_refusal(database: Database, job: Job) -> None:
     with database.begin() as db:
         person = db.get(Person, UUID(str(job.payload["person_id"])))
         if person is not None:
-            _refused(db, person, "password", str(job.payload["network"]), throttled=bool(job.payload["throttled"]))
+            refused(db, person, "password", str(job.payload["network"]), throttled=bool(job.payload["throttled"]))
 
 
 def sweep(db: Tx) -> int:
@@ -162,7 +162,8 @@ def _failed(db: Tx, person: Person | None, wrong: Refused, network: str) -> Refu
     return wrong if throttled else Refused("sign-in-failed")
 
 
-def _refused(db: Tx, person: Person, step: str, network: str, *, throttled: bool = False) -> None:
+def refused(db: Tx, person: Person, step: str, network: str, *, throttled: bool = False) -> None:
+    """Write a refused step into the log of the person's hospital; for this module and those that prove a person in other ways."""
     audit.record(
         db,
         Actor.system(person.organisation_id),

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]
 
     @property
+    def on_loopback(self) -> bool:
+        """Whether people reach this deployment on this machine alone."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
+
+    @property
     def sees_one_client(self) -> bool:
         """Whether a proxy stands in front that is not named, so that everybody seems to come from its address."""
         parts = urlsplit(self.base_url)

@@ -11,6 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
+from auth.discovery import Directory
+from auth.outward import Caller
 from auth.sessions import Limits
 from core.db import Database
 from core.errors import ShanhaiError
@@ -66,7 +68,7 @@ def create_app(settings: Settings, database: Database | None = None, pool: Pool 
     app = FastAPI(title="Shanhai", version="1", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, lifespan=life)
     app.state.database, app.state.pool, app.state.gate, app.state.metrics = base, workers, Gate.of(base), metrics
     app.state.base_url, app.state.checkpoints = settings.base_url, settings.checkpoints
-    app.state.upload_limit = settings.upload_limit_bytes
+    app.state.upload_limit, app.state.providers = settings.upload_limit_bytes, Directory(Caller(at_home=settings.on_loopback))
     app.state.limits = Limits(
         idle=dt.timedelta(minutes=settings.session_idle_minutes), absolute=dt.timedelta(hours=settings.session_absolute_hours)
     )

@@ -25,7 +25,7 @@ from core.ledger import Head
 from core.settings import Settings
 from imaging import previews as renditions
 from imaging.sandbox import Pool
-from registry import demo_world, sample, schema
+from registry import cli_sso, demo_world, sample, schema
 from registry import worker as workers
 from registry.app import create_app, listening, open_database
 
@@ -38,13 +38,14 @@ app = typer.Typer(
     help="Shanhai, a telemedicine case registry for limb trauma and reconstruction.",
 )
 user_app = typer.Typer(no_args_is_help=True, help="People: add, list, disable, reset, token.")
-org_app = typer.Typer(no_args_is_help=True, help="Hospitals: add, list, agree.")
+org_app = typer.Typer(no_args_is_help=True, help="Hospitals: add, list, agree, sso.")
 keys_app = typer.Typer(no_args_is_help=True, help="Keys: init, status.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log: verify, checkpoint, export.")
 app.add_typer(user_app, name="user")
 app.add_typer(org_app, name="org")
 app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app, name="audit")
+org_app.command("sso")(cli_sso.sso)
 
 Port = Annotated[int, typer.Option(help="Port to listen on", min=1, max=65535)]
 KeptFolder = Annotated[Path | None, typer.Option("--checkpoints", help="Folder of kept checkpoints, if another", exists=True)]

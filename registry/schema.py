@@ -27,7 +27,12 @@ def load() -> None:
     for package in PACKAGES:
         folder = importlib.import_module(package).__path__
         for module in pkgutil.iter_modules(folder):
-            if not module.ispkg and (package, module.name) not in {("registry", "cli"), ("registry", "app"), ("registry", "worker")}:
+            if not module.ispkg and (package, module.name) not in {
+                ("registry", "cli"),
+                ("registry", "cli_sso"),
+                ("registry", "app"),
+                ("registry", "worker"),
+            }:
                 importlib.import_module(f"{package}.{module.name}")
 
 

@@ -6,7 +6,7 @@ the same work from the same rows.
 
 from pathlib import Path
 
-from auth import news, signin, throttle
+from auth import news, oidc, signin, throttle
 from core import checkpoints
 from core.db import Database
 from core.jobs import Handler, Worker
@@ -51,5 +51,6 @@ def sweep(database: Database) -> None:
     with database.begin() as db:
         throttle.sweep(db)
         signin.sweep(db)
+        oidc.sweep(db)
     uploads.expire(database)
     uploads.ask_again(database)

@@ -20,6 +20,7 @@ from tests import engines
 
 if TYPE_CHECKING:
     from core.db import Database
+    from tests.identity import Authority, Liar, RealProvider
 
 HANG_UP = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 # as a replica: neither foreign keys nor append-only triggers are asked
@@ -179,3 +180,29 @@ def database(engine: Engine) -> "Iterator[Database]":
     opened = engine.open()
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> "Authority":
+    """A certificate authority of the session's own, with a certificate for localhost."""
+    from tests import identity
+
+    return identity.authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def identity_provider(authority: "Authority", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RealProvider]":
+    """A real identity provider, with TLS."""
+    from tests import identity
+
+    with identity.real_provider(tmp_path_factory.mktemp("provider"), authority) as running:
+        yield running
+
+
+@pytest.fixture
+def liar(authority: "Authority") -> "Iterator[Liar]":
+    """An identity provider that says what the test lets it say."""
+    from tests import identity
+
+    with identity.liar(authority) as running:
+        yield running

@@ -2,7 +2,7 @@
 
 Routes take ``Db`` and ``Me`` and call one verb. The transaction ends *before* the answer goes out
 (``scope="function"``), so nobody is told 200 for something that was not committed; a verb that raises
-rolls everything back. Streams use ``short`` for transactions of their own.
+rolls everything back. Streams use ``short`` for transactions of their own, and what waits for another server ``apart``.
 
 A writing transaction on SQLite waits behind a lock. If waiting requests held a worker thread each, the
 one that holds the lock could find no thread for its route; so they wait at an asynchronous gate first.
@@ -106,12 +106,28 @@ async def short(request: HTTPConnection, work: Callable[[Tx, Actor], T]) -> T:
     Raises SignInNeeded, and whatever ``work`` raises.
     """
 
+    def whole(db: Tx) -> T:
+        found = find_actor(request, db)
+        if found is None:
+            raise SignInNeeded("sign-in-needed")
+        return work(db, found)
+
+    return await apart(request, whole)
+
+
+async def apart(request: HTTPConnection, work: Callable[[Tx], T]) -> T:
+    """Run ``work`` in one short transaction of its own, on a worker thread, whoever asks; a page it renders has its shell.
+
+    For routes that wait for somebody else in between, which no transaction may.
+    """
+
     def whole() -> T:
         with database_of(request).begin() as db:
-            found = find_actor(request, db)
-            if found is None:
-                raise SignInNeeded("sign-in-needed")
-            return work(db, found)
+            request.state.db = db
+            try:
+                return work(db)
+            finally:
+                request.state.db = None
 
     async with request.app.state.gate():
         return await run_in_threadpool(whole)

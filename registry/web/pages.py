@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from auth import organisations, people, rules
+from auth import organisations, people, providers, rules
 from core import ids
 from core.actor import Actor
 from core.db import Tx
@@ -28,6 +28,7 @@ from registry import notices, valuesets
 from registry.forms.fields import ZONES, Moment
 from registry.web import moments
 from registry.web.assets import address
+from registry.web.edge import apart
 from registry.web.translations import HTML_LANGUAGE, PSEUDO, has, language_of, pseudo, translate
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -234,7 +235,28 @@ async def sign_in_again(request: Request) -> Response:
     if request.method == "GET":
         return see("/sign-in" if where == "/" else f"/sign-in?next={quote(where, safe='')}")
     kept = await _kept(request)
-    return render(request, "sign-in/login.html", status=401, next=_back(request), kept=kept, login="", wrong=None, expired=True)
+    carried = {"next": _back(request), "kept": kept}
+    return await apart(request, lambda db: sign_in_page(request, db, carried, status=401, expired=True))
+
+
+def sign_in_page(
+    request: Request,
+    db: Tx,
+    carried: Mapping[str, str],
+    *,
+    login: str = "",
+    wrong: str | None = None,
+    expired: bool = False,
+    status: int = 200,
+) -> HTMLResponse:
+    """The first step of signing in, with the hospitals' own ways in.
+
+    ``carried`` is what travels through it (``next``, ``kept``), ``wrong`` the sentence of what was refused.
+    """
+    language = language_of(request)
+    hospitals = [(str(one.id), in_language(language, one)) for one in providers.offered(db)]
+    context: dict[str, Any] = {"login": login, "wrong": wrong, "expired": expired, "hospitals": hospitals, **carried}
+    return render(request, "sign-in/login.html", status=status, **context)
 
 
 async def step_up(request: Request) -> Response:

@@ -22,12 +22,14 @@ from registry.web import (
     pictures,
     referral,
     sign_in,
+    single_sign_on,
     work,
 )
 
 ROOMS: tuple[ModuleType, ...] = (
     health,
     sign_in,
+    single_sign_on,
     work,
     new_case,
     entries,

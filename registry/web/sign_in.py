@@ -17,7 +17,7 @@ from auth.signin import Pending, SignedIn
 from core.errors import NotFound
 from registry.web.edge import COOKIE, Db, Me, Visitor
 from registry.web.forms import Attempt, Sent, attempt, text
-from registry.web.pages import local, render, see, unpack
+from registry.web.pages import local, render, see, sign_in_page, unpack
 from registry.web.translations import COOKIE as LANGUAGE_COOKIE
 from registry.web.translations import LANGUAGES, PSEUDO, language_of, translate
 
@@ -27,11 +27,11 @@ YEAR = 365 * 24 * 3600
 
 
 @router.get("/sign-in")
-def ask(request: Request, me: Visitor, onward: Next = "/") -> Response:
-    """Name and password."""
+def ask(request: Request, db: Db, me: Visitor, onward: Next = "/") -> Response:
+    """Name and password, or a hospital's own sign-in."""
     if me is not None:
         return see(local(onward))
-    return render(request, "sign-in/login.html", next=local(onward), kept="", login="", wrong=None, expired=False)
+    return sign_in_page(request, db, {"next": local(onward), "kept": ""})
 
 
 @router.post("/sign-in")
@@ -40,11 +40,10 @@ def password(request: Request, db: Db, form: Sent) -> Response:
     login = text(form, "login", 200)
     answer: Pending | Refused = Refused("throttled")
     with attempt(db) as tried:
-        answer = signin.password(db, login=login, password=_secret(form, "password"), address=_address(request))
+        answer = signin.password(db, login=login, password=_secret(form, "password"), address=address_of(request))
     if isinstance(answer, Refused):
         wrong, status = _wrong(request, tried, answer)
-        context: dict[str, Any] = {"login": login, "wrong": wrong, "expired": False, **_carried(form)}
-        return render(request, "sign-in/login.html", status=status, **context)
+        return sign_in_page(request, db, _carried(form), status=status, login=login, wrong=wrong)
     return render(request, "sign-in/code.html", ticket=answer.secret, action="/sign-in/code", wrong=None, **_carried(form))
 
 
@@ -64,7 +63,7 @@ def code(request: Request, db: Db, form: Sent) -> Response:
             db,
             pending=ticket,
             code=text(form, "code", 12).replace(" ", ""),
-            address=_address(request),
+            address=address_of(request),
             agent=request.headers.get("user-agent", ""),
             limits=request.app.state.limits,
             presented=request.cookies.get(COOKIE),
@@ -73,9 +72,15 @@ def code(request: Request, db: Db, form: Sent) -> Response:
         (wrong, status), carried = _wrong(request, tried, answer), _carried(form)
         if answer.code in ("code-wrong", "throttled"):
             return render(request, "sign-in/code.html", status=status, ticket=ticket, action="/sign-in/code", wrong=wrong, **carried)
-        return render(request, "sign-in/login.html", status=status, login="", wrong=wrong, expired=False, **carried)
+        return sign_in_page(request, db, carried, status=status, wrong=wrong)
     request.state.actor = answer.actor
-    return _with_language(with_session(_onward(request, form), answer.cookie), answer.actor.language)
+    return entered(_onward(request, form), answer)
+
+
+@router.post("/sign-in/kept")
+def kept(request: Request, db: Db, me: Visitor, form: Sent) -> Response:
+    """Go on with what had been typed, once signed in in another window; until then the same page again."""
+    return _onward(request, form) if me is not None else sign_in_page(request, db, _carried(form), status=401, expired=True)
 
 
 @router.get("/sign-in/again")
@@ -89,7 +94,7 @@ def prove(request: Request, db: Db, me: Me, form: Sent) -> Response:
     """The second factor once more."""
     answer: SignedIn | Refused = Refused("throttled")
     with attempt(db) as tried:
-        answer = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", ""), address=_address(request))
+        answer = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", ""), address=address_of(request))
     if isinstance(answer, Refused):
         (wrong, status), carried = _wrong(request, tried, answer), _carried(form)
         return render(request, "sign-in/code.html", status=status, ticket="", action="/sign-in/again", wrong=wrong, **carried)
@@ -122,6 +127,11 @@ def language(request: Request, db: Db, me: Visitor, form: Sent) -> Response:
         people.set_language(db, me, chosen)
     answer = see(local(text(form, "next", 500)))
     return _with_language(answer, chosen)
+
+
+def entered(answer: Response, signed_in: SignedIn) -> Response:
+    """The answer to somebody who has just signed in: with their session and in their language."""
+    return _with_language(with_session(answer, signed_in.cookie), signed_in.actor.language)
 
 
 def with_session(answer: Response, secret: str) -> Response:
@@ -164,5 +174,6 @@ def _wrong(request: Request, tried: Attempt, refused: Refused) -> tuple[str, int
     return translate(language_of(request), "error-throttled", **(tried.params or {"retry_after": refused.retry_after})), 429
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Where the request comes from."""
     return request.client.host if request.client else ""

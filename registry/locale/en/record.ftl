@@ -62,6 +62,8 @@ notice-outcome-recorded = The outcome of a case you advised on
 notice-urgency-raised = A case has become more urgent
 notice-consent-withdrawn = A consent was withdrawn; the case is closed to your hospital
 notice-account-password-changed = Your password was changed
+notice-account-link-added = An account at your hospital now opens your account here
+notice-account-link-removed = An account at your hospital no longer opens your account here
 notice-account-signed-in = Somebody signed in to your account from a place that is new
 
 referral-state-requested = Asked

@@ -59,6 +59,8 @@ notice-outcome-recorded = 您会诊过的病例有了随访结果
 notice-urgency-raised = 病例紧急程度提高
 notice-consent-withdrawn = 患者撤回同意，贵院不再能查看该病例
 notice-account-password-changed = 您的密码已更改
+notice-account-link-added = 医院账号已与您的账号关联，可用于登录
+notice-account-link-removed = 医院账号与您的账号的关联已解除
 notice-account-signed-in = 您的账号在新的地点登录
 
 referral-state-requested = 已申请

@@ -88,6 +88,8 @@ def ids_of(world: World) -> dict[str, str]:
         "upload_id": nothing,
         "session_id": nothing,
         "token_id": nothing,
+        "provider_id": nothing,
+        "link_id": nothing,
         "nothing": nothing,
         "answered_referral_id": str(referral.id),
     }

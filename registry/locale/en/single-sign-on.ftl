@@ -1,0 +1,16 @@
+sso-title = Or through your hospital
+sso-choose = Sign in through your hospital
+sso-through = { $name }
+sso-kept = Your hospital's sign-in opens in another window, so that what you typed stays in this one. Once you are signed in there, come back here.
+sso-kept-go = I am signed in: go on here
+sso-account = Sign in through your hospital
+sso-account-help = An account at your hospital can open this one, so that there is one password less to type.
+sso-account-go = Accounts that open this one
+sso-page-title = Accounts that open this one
+sso-page-lead = Link your account at { $hospital }, and you sign in here with it. Your password here goes on working.
+sso-page-none = { $hospital } has no sign-in of its own here. The administrator of the server can set one up.
+sso-linked = linked { $at }
+sso-never-used = not used yet
+sso-unlink = End the link
+sso-link = Link my account at { $name }
+sso-link-help = You sign in there and come back here. If you share this computer, make sure that it is your own account.

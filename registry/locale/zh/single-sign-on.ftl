@@ -1,0 +1,16 @@
+sso-title = 或使用医院账号
+sso-choose = 使用医院账号登录
+sso-through = { $name }
+sso-kept = 医院账号将在新窗口中登录，您在本页填写的内容会保留。登录完成后请回到本页。
+sso-kept-go = 已登录，继续
+sso-account = 医院账号登录
+sso-account-help = 关联医院账号后，可直接用它登录，少记一个密码。
+sso-account-go = 管理关联的账号
+sso-page-title = 关联的账号
+sso-page-lead = 关联您在{ $hospital }的账号后，即可用它登录本系统。原密码仍然有效。
+sso-page-none = { $hospital }尚未接入统一登录。可请系统管理员开通。
+sso-linked = 关联于 { $at }
+sso-never-used = 尚未使用
+sso-unlink = 解除关联
+sso-link = 关联我在“{ $name }”的账号
+sso-link-help = 将跳转到对方页面登录，然后返回本页。如使用公用电脑，请确认登录的是您本人的账号。
