@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 from sqlalchemy import delete, select
 
-from auth import organisations, sessions, signin
+from auth import organisations, providers, sessions, signin
 from auth.organisations import Organisation
 from auth.proofs import Refused
 from auth.signin import Pending, SignedIn
@@ -32,6 +32,7 @@ from registry import cli
 from registry.app import create_app, listening
 from tests.cast import PASSWORD, Cast
 from tests.conftest import Engine
+from tests.identity import Authority, Liar
 
 HOME = "192.0.2.1"
 BASE = "https://shanhai.example.org"
@@ -153,9 +154,62 @@ def test_a_reset_of_nobody_says_so(shanhai: Shanhai, database: Database, kept: P
     assert shanhai("user", "reset", "nobody") == Done(1, "", "shanhai: person-not-found")
 
 
-@pytest.mark.parametrize("command", [["user", "reset"], ["audit", "verify"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["user", "reset"], ["org", "sso"], ["audit", "verify"]], ids=" ".join)
 def test_help_gives_an_example(shanhai: Shanhai, command: list[str]) -> None:
     assert f"shanhai {' '.join(command)} " in shanhai(*command, "--help").out
+
+
+# --- single sign-on ---------------------------------------------------------------------------------------------------
+
+
+def test_a_provider_is_set_up_listed_and_removed(
+    database: Database,
+    cast: Cast,
+    shanhai: Shanhai,
+    kept: Path,
+    tmp_path: Path,
+    liar: Liar,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.root))
+    monkeypatch.setenv("SHANHAI_BASE_URL", BASE)
+    secret = tmp_path / "secret.txt"
+    secret.write_text("s3cret\n")
+    asked = ["--client-id", "shanhai", "--name", "阿拉尔", "--name-en", "Aral", "--client-secret-file", str(secret), "--mfa", "mfa"]
+    done = shanhai("org", "sso", str(cast.aral.id), "--issuer", liar.issuer, *asked)
+    assert (done.status, done.told) == (0, "")
+    with database.begin() as db:
+        [provider] = providers.listed(db, cast.aral.id)
+        assert (providers.secret_of(db, provider), provider.second_factors) == ("s3cret", ["mfa"])
+    lines = [f"{liar.issuer}  阿拉尔  Aral", f"  redirect address: {BASE}/sign-in/oidc/{provider.id}/callback"]
+    assert done.out.splitlines() == [*lines, "It answers."]
+    assert shanhai("org", "sso", str(cast.aral.id)).out.splitlines() == lines
+    assert shanhai("org", "sso", str(cast.aral.id), "--issuer", liar.issuer, "--remove").out == ""
+    again = shanhai("org", "sso", str(cast.aral.id), "--issuer", liar.issuer, "--remove")
+    assert (again.status, again.told) == (1, "shanhai: provider-not-found")
+
+
+def test_a_provider_that_does_not_answer_is_set_up_and_told(cast: Cast, shanhai: Shanhai, kept: Path, liar: Liar) -> None:
+    """Nobody vouches for its certificate here."""
+    done = shanhai("org", "sso", str(cast.aral.id), "--issuer", liar.issuer, "--client-id", "x", "--name", "x", "--name-en", "x")
+    assert done.status == 0
+    assert "does not answer as it should: tls" in done.out
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://id.hospital.example", "https://id.hospital.example/?a=b", "https://id.hospital.example/#a", "nonsense"]
+)
+def test_an_issuer_without_tls_is_refused(cast: Cast, shanhai: Shanhai, kept: Path, issuer: str) -> None:
+    done = shanhai("org", "sso", str(cast.aral.id), "--issuer", issuer, "--client-id", "x", "--name", "x", "--name-en", "x")
+    assert done == Done(1, "", "shanhai: invalid\n  issuer: issuer-invalid")
+
+
+def test_without_tls_a_neighbour_on_loopback_alone(cast: Cast, shanhai: Shanhai, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ["--issuer", "http://localhost:9", "--client-id", "x", "--name", "x", "--name-en", "x"]
+    assert shanhai("org", "sso", str(cast.aral.id), *asked).status == 0
+    monkeypatch.setenv("SHANHAI_BASE_URL", BASE)
+    assert "issuer-invalid" in shanhai("org", "sso", str(cast.aral.id), *asked).told
 
 
 # --- the process ------------------------------------------------------------------------------------------------------
