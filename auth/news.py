@@ -11,8 +11,22 @@ from core import jobs
 from core.db import Tx
 
 TELL = "person:tell"
-KINDS = ("account-link-added", "account-link-removed", "account-password-changed", "account-signed-in")
-"""What a person is told about their account; ``notice-<kind>`` in the catalogue."""
+KINDS = (
+    "account-link-added",
+    "account-link-removed",
+    "account-password-changed",
+    "account-signed-in",
+    "agreement-proposed",
+    "agreement-confirmed",
+    "agreement-refused",
+    "agreement-withdrawn",
+    "agreement-ended",
+    "agreement-lapses-30",
+    "agreement-lapses-7",
+    "agreement-missing",
+    "machine-expires",
+)
+"""What a person is told about their account, and an administrator about the hospital; ``notice-<kind>`` in the catalogue."""
 
 
 def tell(db: Tx, person: Person, kind: str) -> None:

@@ -109,6 +109,13 @@ def listed(db: Tx, actor: Actor, person_id: UUID | None = None) -> list[Token]:
     return list(db.scalars(query.order_by(Token.id.desc())))
 
 
+def of_hospital(db: Tx, actor: Actor) -> list[tuple[Token, Person]]:
+    """Every token that acts in the actor's organisation, with whose it is; newest first. For its administrators. Raises Denied."""
+    rules.require_in_organisation(actor, "token:manage")
+    query = select(Token, Person).join(Person, Person.id == Token.person_id).where(Token.organisation_id == actor.organisation_id)
+    return [(token, person) for token, person in db.execute(query.order_by(Token.id.desc()))]
+
+
 def revoke(db: Tx, actor: Actor, token_id: UUID) -> Token:
     """End a token at once: one's own, or as an administrator one of one's organisation. Raises NotFound."""
     token = db.get(Token, token_id)

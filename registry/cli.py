@@ -15,7 +15,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy import select
 
-from auth import enrolments, factors, organisations, passwords, people, policy, tokens
+from auth import agreements, enrolments, factors, organisations, passwords, people, policy, tokens
 from core import checkpoints, ids, verification
 from core.actor import Actor
 from core.db import Database, Tx
@@ -277,15 +277,18 @@ def org_agree(
     one: str,
     other: str,
     until: Annotated[dt.datetime | None, typer.Option(help="Last day, YYYY-MM-DD; open when left out", formats=["%Y-%m-%d"])] = None,
-    scope: Annotated[str, typer.Option(help="What it covers")] = "consultation",
+    scope: Annotated[
+        list[str] | None, typer.Option(help="What it covers: consultation, or another code; may be given several times")
+    ] = None,
+    document: Annotated[Path | None, typer.Option(help="The signed agreement: PDF, JPEG or PNG", exists=True, dir_okay=False)] = None,
 ) -> None:
-    """Record an agreement between two hospitals, from today.
+    """Record an agreement that two hospitals have both confirmed, from today.
 
-    Example:  shanhai org agree 0190… 0190… --until 2028-12-31
+    Example:  shanhai org agree 0190… 0190… --until 2028-12-31 --document agreement.pdf
     """
-    ends = until.replace(tzinfo=dt.UTC) + dt.timedelta(days=1) if until else None
+    last, signed = until.date() if until else None, document.read_bytes() if document else None
     with _opened() as database, database.begin() as db:
-        organisations.agree(db, Actor.system(UUID(one)), other_id=UUID(other), starts=ids.now(), ends=ends, scope=scope)
+        agreements.agree(db, Actor.system(UUID(one)), other_id=UUID(other), covers=scope or ["consultation"], ends=last, document=signed)
     print("Recorded.")
 
 

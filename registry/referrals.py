@@ -14,13 +14,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from auth import grants, organisations, people, policy
+from auth import agreements, grants, organisations, people, policy
 from core import ids
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import Job
-from registry import audience, cases, consents, disclosure, notices, outgoing, questions, valuesets
+from registry import audience, cases, consents, disclosure, notices, outgoing, questions, unagreed, valuesets
 from registry.cases import Case
 from registry.outgoing import Referral
 from registry.questions import OVERDUE, Asked, Contact, Step, Waiting, Words, contact, waiting_for, words
@@ -117,6 +117,8 @@ def request(
     db.add(referral)
     db.flush()
     questions.step(db, actor, case, referral, "request")
+    if agreements.agreement_between(db, case.organisation_id, to_organisation_id, now) is None:
+        unagreed.mark(db, actor, case, referral)
     _give(db, actor, case, referral, "coordinator", None)
     cases.advance(db, actor, case, "refer")
     questions.watch(db, referral)
@@ -216,7 +218,7 @@ def hospitals(db: Tx, actor: Actor) -> list[tuple[organisations.Organisation, bo
     policy.require_in_organisation(actor, "case:refer")
     own, now = actor.organisation_id, ids.now()
     others = db.scalars(select(organisations.Organisation).where(organisations.Organisation.id != own))
-    found = [(other, organisations.agreement_between(db, own, other.id, now) is not None) for other in others]
+    found = [(other, agreements.agreement_between(db, own, other.id, now) is not None) for other in others]
     return sorted(found, key=lambda pair: (not pair[1], pair[0].name))
 
 
@@ -292,7 +294,7 @@ def _check(db: Tx, case: Case, to_organisation_id: UUID, expert_id: UUID | None,
         wrong["expert_id"] = "person-not-found"
     elif expert_id is None and not questions.coordinators(db, other.id):
         wrong["to_organisation_id"] = "referral-nobody-there"
-    elif organisations.agreement_between(db, case.organisation_id, other.id, ids.now()) is None:
+    elif agreements.agreement_between(db, case.organisation_id, other.id, ids.now()) is None:
         if case.urgency != "emergency":
             wrong["to_organisation_id"] = "referral-no-agreement"
         elif not said.without_agreement:

@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
-from auth import factors, organisations, passwords, people, policy, tokens
+from auth import agreements, factors, organisations, passwords, people, policy, tokens
 from core import ids
 from core.actor import Actor
 from core.db import Database, Tx
 
 ACCOUNTS = "demo-accounts.json"
 TOKEN_LIFE = dt.timedelta(days=30)
+AGREED_FOR = dt.timedelta(days=3 * 365)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def people_and_hospitals(db: Tx) -> tuple[Cast, list[Account]]:
         "seaview": organisations.create(db, name=_SEAVIEW[0], name_en=_SEAVIEW[1], city=_SEAVIEW[2], time_zone="Asia/Shanghai"),
     }
     county, seaview = homes["county"].id, homes["seaview"].id
-    organisations.agree(db, Actor.system(county), other_id=seaview, starts=ids.now(), scope="consultation")
+    ends, covers = ids.now().date() + AGREED_FOR, ("consultation", "follow_up", "transfer")
+    agreements.agree(db, Actor.system(county), other_id=seaview, ends=ends, covers=covers)
     actors: dict[str, Actor] = {}
     accounts: list[Account] = []
     for login, home, roles, name, name_en, title, language, zone, phone, licence, specialty in _PEOPLE:

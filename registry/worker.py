@@ -6,16 +6,17 @@ the same work from the same rows.
 
 from pathlib import Path
 
-from auth import news, oidc, signin, throttle
+from auth import agreements, documents, machines, news, oidc, signin, throttle
 from core import checkpoints
 from core.db import Database
 from core.jobs import Handler, Worker
 from imaging import intake, orphans, previews, uploads
 from imaging.sandbox import Pool
-from registry import board, consents, matching, notices, patients, referrals
+from registry import board, consents, matching, notices, patients, referrals, unagreed
 
 CHECKPOINT_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
+HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
 
 
@@ -39,8 +40,21 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
     def push(_: Database) -> object:
         return checkpoints.push_grown(database, checkpoint_dir)
 
-    periodic = [(CHECKPOINT_SECONDS, push), (SWEEP_SECONDS, sweep), (DAY_SECONDS, orphans.sweep)]
+    periodic = [
+        (CHECKPOINT_SECONDS, push),
+        (SWEEP_SECONDS, sweep),
+        (HOUR_SECONDS, remind),
+        (DAY_SECONDS, orphans.sweep),
+        (DAY_SECONDS, documents.sweep),
+    ]
     return Worker(database, handlers(pool), periodic=periodic)
+
+
+def remind(database: Database) -> None:
+    """Tell administrators in time what runs out, and again what is still missing."""
+    agreements.remind(database)
+    machines.remind(database)
+    unagreed.chase(database)
 
 
 def sweep(database: Database) -> None:

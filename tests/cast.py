@@ -13,7 +13,7 @@ from uuid import UUID
 import pyotp
 from sqlalchemy import select
 
-from auth import factors, organisations, passwords, people, sessions
+from auth import agreements, factors, organisations, passwords, people, sessions
 from auth.organisations import Organisation
 from auth.passwords import Password
 from core import ids
@@ -74,9 +74,8 @@ def make(db: Tx) -> Cast:
     aral = organisations.create(db, name="阿拉尔第一师医院", name_en="Aral First Division Hospital", city="阿拉尔", time_zone="Asia/Urumqi")
     taizhou = organisations.create(db, name="台州骨科医院", name_en="Taizhou Orthopaedic Hospital", city="台州")
     kashgar = organisations.create(db, name="喀什地区医院", name_en="Kashgar District Hospital", city="喀什", time_zone="Asia/Urumqi")
-    organisations.agree(
-        db, Actor.system(aral.id), other_id=taizhou.id, starts=ids.now() - dt.timedelta(days=30), scope="limb trauma and replantation"
-    )
+    month_ago = ids.now().date() - dt.timedelta(days=30)
+    agreements.agree(db, Actor.system(aral.id), other_id=taizhou.id, starts=month_ago, words="limb trauma and replantation")
     return Cast(
         aral=aral,
         taizhou=taizhou,

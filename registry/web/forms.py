@@ -5,17 +5,20 @@ typed. A draft is saved before its document is checked, so that nothing is lost 
 """
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Depends, Request
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartParser
 
+from auth import documents, rules
 from auth.proofs import Refused
 from core.db import Tx
 from core.errors import Conflict, Invalid, Throttled, TooLarge, Unsupported
 from registry.forms.fields import Document
+from registry.web.edge import short
 from registry.web.moments import Clock
 
 MOST_FIELDS = 400
@@ -29,6 +32,29 @@ async def _sent(request: Request) -> AsyncIterator[FormData]:
 
 
 Sent = Annotated[FormData, Depends(_sent, scope="function")]
+
+# a file stays in memory until it is sealed: nothing plain touches the disk
+MultiPartParser.spool_max_size = documents.LARGEST + 1
+
+
+def with_file(action: str) -> Callable[[Request], AsyncIterator[FormData]]:
+    """A form with one file, taken from those alone who may do ``action`` in their hospital.
+
+    It stands before ``Db`` in a route: a slow sender holds no transaction.
+    """
+
+    async def sent(request: Request) -> AsyncIterator[FormData]:
+        await short(request, lambda _, me: rules.require_in_organisation(me, action))
+        async with request.form(max_fields=MOST_FIELDS, max_files=1) as form:
+            yield form
+
+    return sent
+
+
+def file(form: FormData, name: str) -> bytes:
+    """The bytes of a file field; empty when none was chosen."""
+    value = form.get(name)
+    return value.file.read() if isinstance(value, UploadFile) else b""
 
 
 def text(form: FormData, name: str, limit: int | None = None) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -133,7 +134,10 @@ ROOMS = (
     ("/inbox", "shell-inbox", "inbox:read"),
     ("/audit", "shell-audit", "audit:read"),
 )
-HOSPITAL: tuple[tuple[str, str, str], ...] = ()
+HOSPITAL: tuple[tuple[str, str, str], ...] = (
+    ("/hospital/agreements", "agreement-title", "agreement:manage"),
+    ("/hospital/machines", "machine-title", "machine:manage"),
+)
 """The places of one's own hospital (people, roster, agreements …): address, catalogue key, the action that opens it."""
 
 
@@ -281,5 +285,8 @@ def _back(request: Request) -> str:
 async def _kept(request: Request) -> str:
     if not request.headers.get("content-type", "").startswith(FORM_TYPES):
         return ""
-    form = await request.form(max_fields=KEPT_FIELDS, max_files=0)
+    try:
+        form = await request.form(max_fields=KEPT_FIELDS, max_files=0)
+    except HTTPException:  # a form with a file, from somebody it is not taken from
+        return ""
     return pack(_where(request), [(name, value) for name, value in form.multi_items() if isinstance(value, str) and name not in NEVER_KEPT])

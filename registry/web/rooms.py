@@ -4,6 +4,7 @@ from types import ModuleType
 
 from registry.web import (
     account,
+    agreements,
     annotations,
     api,
     api_consult,
@@ -15,6 +16,7 @@ from registry.web import (
     follow_up,
     health,
     inbox,
+    machines,
     new_case,
     notices,
     opinion,
@@ -44,6 +46,8 @@ ROOMS: tuple[ModuleType, ...] = (
     inbox,
     notices,
     account,
+    agreements,
+    machines,
     api,
     api_consult,
     annotations,

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from auth import documents
 from auth.csrf import same_origin
 from core import ids
 from registry.web import problems
@@ -59,6 +60,8 @@ METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 ANY_HOST = frozenset({"/healthz", "/readyz", "/metrics"})
 STREAMED = ("/files", "/dicomweb")
 SMALL_BODY = 1 << 20
+LARGER = {"/hospital/agreements/new": documents.LARGEST + SMALL_BODY}
+"""Forms that carry a file."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
@@ -151,7 +154,7 @@ class Wall:
         return HTTPException(413) if int(length) > self._limit(scope) else None
 
     def _limit(self, scope: Scope) -> int:
-        return self.body_limit if scope["path"].startswith(STREAMED) else SMALL_BODY
+        return self.body_limit if scope["path"].startswith(STREAMED) else LARGER.get(scope["path"], SMALL_BODY)
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         limit, taken = self._limit(scope), 0
