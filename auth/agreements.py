@@ -332,6 +332,7 @@ def _put(db: Tx, actor: Actor, action: str, agreement: Agreement, words: str, do
 
 
 def _close(db: Tx, actor: Actor, agreement_id: UUID, event: str, reason: str | None, codes: tuple[str, ...]) -> Agreement:
+    rules.require_in_organisation(actor, "agreement:manage")
     if codes and reason not in codes:
         raise Invalid(fields={"reason": "field-code-unknown"})
     agreement = _move(db, actor, agreement_id, event)

@@ -55,11 +55,11 @@ def new(request: Request, db: Db, me: Me) -> Response:
 def propose(request: Request, form: Filled, db: Db, me: Me) -> Response:
     """Offer it to the other hospital."""
     with attempt(db) as tried:
-        starts = day(form, "starts")
-        if starts is None:
-            raise Invalid("form-invalid", fields={"starts": "field-required"})
-        if not (document := file(form, "document")):
-            raise Invalid("form-invalid", fields={"document": "field-required"})
+        starts, document = day(form, "starts"), file(form, "document")
+        missing = {name: "field-required" for name in ("other_id", "starts") if not text(form, name)}
+        missing |= {} if document else {"document": "field-required"}
+        if starts is None or missing:
+            raise Invalid("form-invalid", fields=missing)
         made = agreements.propose(
             db,
             me,

@@ -143,6 +143,7 @@ def _form(
         "tried": tried,
         "ticks": ticks,
         "hospitals": hospitals,
+        "administrators": [(in_language(language, one), one.phone) for one in people.members(db, me.organisation_id, "administrator")],
         "missing": consents.missing(db, case),
         "named": [_place(language, field) for field in tried.errors if "." in field],
         "severed": case.kind in ("amputation", "devascularised"),

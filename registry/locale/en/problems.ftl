@@ -1,8 +1,5 @@
 # Errors of the lower floors: one code, one sentence.
 
-error-agreement-already-ended = This agreement has been ended already.
-error-agreement-not-found = There is no such agreement.
-error-agreement-with-itself = A hospital cannot have an agreement with itself.
 error-annotation-changed-meanwhile = Somebody changed this mark meanwhile. Look at how it stands now.
 error-annotation-client-id = The mark lacks its number.
 error-annotation-finding = This finding is not in the value set.

@@ -1,8 +1,10 @@
 refer-title = Ask an expert
 refer-whom = Whom
 refer-hospital = Hospital
-refer-no-agreement = no agreement in force: in an emergency alone, with the reason
-refer-nobody = There is no other hospital to ask. Your operator can record an agreement.
+refer-no-agreement = no agreement in force: in this emergency you may go on, say why below
+refer-no-agreement-yet = no agreement in force: it cannot be asked yet
+refer-agreement-how = To work with a hospital without an agreement, ask your administrator to make one:
+refer-nobody = There is no other hospital yet. Your operator can add one.
 refer-without-agreement = Why without an agreement
 refer-without-agreement-help = Needed only in an emergency to a hospital without an agreement; it is recorded and chased.
 refer-specialty = Specialty

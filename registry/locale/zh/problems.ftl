@@ -1,8 +1,5 @@
 # 各层错误：一个代码，一句话。
 
-error-agreement-already-ended = 协议已经终止。
-error-agreement-not-found = 没有这份协议。
-error-agreement-with-itself = 医院不能与自己签协议。
 error-annotation-changed-meanwhile = 这处标注刚被他人更改，请查看最新内容。
 error-annotation-client-id = 标注缺少编号。
 error-annotation-finding = 所见代码不在值集中。

@@ -1,8 +1,10 @@
 refer-title = 邀请会诊
 refer-whom = 邀请谁
 refer-hospital = 医院
-refer-no-agreement = 没有生效的合作协议：仅限特急，并须说明原因
-refer-nobody = 目前没有可邀请的医院，请联系运维人员登记合作协议。
+refer-no-agreement = 没有生效的合作协议：特急可以先邀请，请在下方说明原因
+refer-no-agreement-yet = 没有生效的合作协议，暂不能邀请
+refer-agreement-how = 需要与没有协议的医院合作时，请联系本院管理员签订合作协议：
+refer-nobody = 系统中还没有其他医院，请联系运维人员添加。
 refer-without-agreement = 无协议邀请的原因
 refer-without-agreement-help = 仅在特急且对方无合作协议时填写，系统会记录并要求补办。
 refer-specialty = 专科

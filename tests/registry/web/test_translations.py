@@ -8,6 +8,7 @@ import pytest
 from fluent.syntax import FluentParser, ast
 from fluent.syntax.visitor import Visitor
 
+from auth import agreements, machines
 from imaging import filing
 from imaging.sandbox import REASONS
 from registry import entries, notices, states, valuesets, worklist
@@ -109,6 +110,12 @@ def test_every_family_of_keys_is_whole() -> None:
     wanted |= {f"upload-{state}" for state in ("received", "filed", "duplicate", "held", "refused", "discarded")}
     wanted |= {f"proof-{kind}" for kind in ("altered", "removed", "inserted", "moved", "stretch", "truncated", "head")}
     wanted |= {f"proof-kept-{kind}" for kind in ("broken", "signature", "conflict", "key")}
+    wanted |= {f"agreement-covers-{code.replace('_', '-')}" for code in agreements.COVERS}
+    wanted |= {f"agreement-standing-{standing}" for standing in agreements.STANDINGS}
+    wanted |= {f"agreement-refused-{code.replace('_', '-')}" for code in agreements.REFUSALS}
+    wanted |= {f"agreement-ended-{code.replace('_', '-')}" for code in agreements.ENDINGS}
+    wanted |= {f"audit-did-agreement-{event}" for event in agreements.EVENTS}
+    wanted |= {f"machine-may-{code}" for code in machines.MAY}
     for model in (*(found[0] for found in entries.TYPES.values()), OpinionText, AddendumText):
         for name, note in model.declared().items():
             key = f"form-{model.TYPE}-{name.replace('_', '-')}"
@@ -160,7 +167,7 @@ def test_no_text_outside_the_catalogue(house: House) -> None:
         ],
         "expert": ["/", "/cases/{case_id}", "/cases/{case_id}/opinion", "/cases/{case_id}/referrals/{referral_id}"],
         "coordinator": ["/", "/cases/{case_id}", "/cases/{case_id}/referrals/{referral_id}"],
-        "administrator": ["/audit", "/audit/proof", "/audit/person/{person_id}"],
+        "administrator": ["/audit", "/audit/proof", "/audit/person/{person_id}", "/hospital/agreements", "/hospital/machines"],
     }
     ours = {pseudo(chr(letter)) for letter in range(ord("a"), ord("z") + 1)}
     plain: dict[str, list[str]] = {}

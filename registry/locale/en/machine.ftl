@@ -1,0 +1,51 @@
+# Machines and programs
+
+machine-title = Machines and programs
+machine-devices = Machines
+machine-devices-help = A machine is known by its AE title and its certificate, both together. What it sends arrives among the files to sort.
+machine-none = No machine is registered yet.
+machine-new = Register a machine
+machine-name = Name
+machine-name-help = So that colleagues know it, such as "CT, emergency room".
+machine-ae-title = AE title
+machine-ae-title-help = Exactly as it is set on the machine, capitals matter; at most 16 signs.
+machine-may = May
+machine-may-store = send images
+machine-may-find = search the hospital's studies
+machine-certificate = TLS certificate
+machine-certificate-help = The machine's own, as PEM text that begins with BEGIN CERTIFICATE. Never paste a private key.
+machine-certificate-until = certificate until { $at }
+machine-certificate-soon = certificate ends soon: { $at }
+machine-certificate-over = certificate ended { $at }: the machine cannot connect
+machine-register = Register it
+machine-more = Certificate
+machine-subject = Issued to
+machine-issuer = Issued by
+machine-fingerprint = SHA-256 fingerprint
+machine-registered = Registered
+machine-renew = Replace the certificate
+machine-revoke = Revoke
+machine-revoke-one = Revoke { $name }
+machine-never = not seen yet
+machine-gone = Revoked machines ({ $count })
+machine-gone-at = revoked { $at }
+program-title = Programs
+program-help = Tokens that people of your hospital have made. A program works as its maker, within the scopes they chose.
+program-none = No token is in use.
+program-never = never used
+program-ended = Ended tokens ({ $count })
+program-end-one = End the token { $name } of { $person }
+
+error-machine-not-found = There is no such machine.
+error-machine-revoked = This machine was revoked. Register it anew.
+error-machine-may-nothing = Choose at least one.
+error-ae-title-invalid = An AE title has 1 to 16 letters, digits or signs, and no backslash.
+error-ae-title-taken = This AE title is in use. Choose another.
+error-certificate-taken = This certificate belongs to another machine. Each machine needs its own.
+error-certificate-private-key = That holds a private key! It was not kept. Treat the key as disclosed: make a new key and certificate for the machine, and paste the certificate alone.
+error-certificate-unreadable = This cannot be read. Paste the whole certificate as PEM.
+error-certificate-one-only = Paste the machine's own certificate alone, without those above it.
+error-certificate-expired = This certificate has expired.
+error-certificate-weak = The certificate's key is too weak: RSA needs 2048 bits, elliptic curves 256.
+
+notice-machine-expires = A machine's certificate ends within 30 days

@@ -1,0 +1,51 @@
+# 设备与程序
+
+machine-title = 设备与程序
+machine-devices = 影像设备
+machine-devices-help = 设备凭 AE 标题和证书识别，两者缺一不可。设备发来的影像进入“待归档文件”。
+machine-none = 还没有登记设备。
+machine-new = 登记设备
+machine-name = 名称
+machine-name-help = 让同事认得出来，例如“急诊 CT”。
+machine-ae-title = AE 标题
+machine-ae-title-help = 与设备上的设置完全一致，区分大小写，最多 16 个字符。
+machine-may = 允许
+machine-may-store = 发送影像
+machine-may-find = 查询本院检查
+machine-certificate = TLS 证书
+machine-certificate-help = 设备自己的证书，PEM 文本，以 BEGIN CERTIFICATE 开头。切勿粘贴私钥。
+machine-certificate-until = 证书有效期至 { $at }
+machine-certificate-soon = 证书即将到期：{ $at }
+machine-certificate-over = 证书已于 { $at }到期，设备无法连接
+machine-register = 登记
+machine-more = 证书详情与更换
+machine-subject = 颁发给
+machine-issuer = 颁发者
+machine-fingerprint = SHA-256 指纹
+machine-registered = 登记
+machine-renew = 更换证书
+machine-revoke = 停用
+machine-revoke-one = 停用 { $name }
+machine-never = 尚未连接过
+machine-gone = 已停用的设备（{ $count }）
+machine-gone-at = 停用于 { $at }
+program-title = 程序
+program-help = 本院人员创建的接口令牌。程序以创建者的身份、在选定的权限内工作。
+program-none = 没有使用中的令牌。
+program-never = 从未使用
+program-ended = 已结束的令牌（{ $count }）
+program-end-one = 结束 { $person } 的令牌 { $name }
+
+error-machine-not-found = 没有这台设备。
+error-machine-revoked = 该设备已停用，请重新登记。
+error-machine-may-nothing = 请至少选择一项。
+error-ae-title-invalid = AE 标题为 1 至 16 个英文字母、数字或符号，不能含反斜杠。
+error-ae-title-taken = 这个 AE 标题已在使用，请换一个。
+error-certificate-taken = 这个证书已登记给另一台设备。每台设备须有自己的证书。
+error-certificate-private-key = 其中含有私钥！没有保存。请视该私钥为已泄露：为设备重新生成密钥和证书，只粘贴证书。
+error-certificate-unreadable = 无法读取，请粘贴 PEM 格式的证书全文。
+error-certificate-one-only = 请只粘贴设备自己的一个证书，不要附带上级证书。
+error-certificate-expired = 该证书已过期。
+error-certificate-weak = 证书的密钥太弱，RSA 至少 2048 位，椭圆曲线至少 256 位。
+
+notice-machine-expires = 一台影像设备的证书将在 30 天内到期
