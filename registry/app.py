@@ -26,10 +26,11 @@ from registry.web.edge import Gate
 from registry.web.rooms import ROOMS
 from registry.web.wall import Metrics, Wall
 
-# Pixels are dense already: compressing them again costs ten times what it saves.
+# Pixels and documents are dense already: compressing them again costs ten times what it saves.
 PIXELS = (
     "application/dicom",
     "application/octet-stream",
+    "application/pdf",
     "application/wasm",
     "multipart/*",
     "image/jls",

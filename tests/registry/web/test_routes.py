@@ -90,6 +90,8 @@ def ids_of(world: World) -> dict[str, str]:
         "token_id": nothing,
         "provider_id": nothing,
         "link_id": nothing,
+        "agreement_id": nothing,
+        "machine_id": nothing,
         "nothing": nothing,
         "answered_referral_id": str(referral.id),
     }
