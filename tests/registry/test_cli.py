@@ -1,5 +1,6 @@
 """The command line: what it checks, what it hands out, and the server it starts."""
 
+import datetime as dt
 import logging
 import os
 import re
@@ -19,7 +20,7 @@ import pytest
 import uvicorn
 from sqlalchemy import delete, select
 
-from auth import organisations, providers, sessions, signin
+from auth import agreements, organisations, providers, sessions, signin
 from auth.organisations import Organisation
 from auth.proofs import Refused
 from auth.signin import Pending, SignedIn
@@ -291,3 +292,24 @@ def test_a_database_that_is_away_is_a_sentence_and_no_trace(
     assert done.status == 1
     assert "database-unavailable" in done.told
     assert "Traceback" not in done.told
+
+
+# --- agreements -------------------------------------------------------------------------------------------------------
+
+
+def test_an_agreement_that_both_confirmed_is_recorded_with_its_document(
+    database: Database, shanhai: Shanhai, cast: Cast, kept: Path, tmp_path: Path
+) -> None:
+    signed = tmp_path / "agreement.pdf"
+    signed.write_bytes(b"%PDF-1.7 signed")
+    hospitals = (str(cast.aral.id), str(cast.kashgar.id))
+    done = shanhai("org", "agree", *hospitals, "--until", "2099-12-31", "--scope", "consultation", "--document", str(signed))
+    assert (done.status, done.out) == (0, "Recorded.\n")
+    with database.begin() as db:
+        made = agreements.agreement_between(db, cast.kashgar.id, cast.aral.id, ids.now())
+        assert made is not None
+        assert (made.state, made.covers, made.ends) == ("confirmed", ["consultation"], dt.datetime(2099, 12, 31, 18, tzinfo=dt.UTC))
+        _, reader = agreements.document(db, Actor.system(cast.kashgar.id), made.id)
+        assert reader.read(0, reader.size) == b"%PDF-1.7 signed"
+    done = shanhai("org", "agree", *hospitals, "--scope", "surgery")
+    assert (done.status, done.told) == (1, "shanhai: invalid\n  covers: agreement-covers-nothing")
