@@ -1,5 +1,8 @@
 """From a person to an actor: what a session or token amounts to at this moment.
 
+An administrator audits too, unless their hospital has set separate duties: then the two are two people
+(GB/T 22239-2019, level 3: system, security and audit administrators).
+
 Roles are read afresh each time, so a role that was taken, a person who was disabled or a right that was
 narrowed takes effect with the next request, and with the next check of a stream.
 """
@@ -7,10 +10,18 @@ narrowed takes effect with the next request, and with the next check of a stream
 import datetime as dt
 from uuid import UUID
 
-from auth import people
+from auth import organisations, people
 from auth.people import Person
 from core.actor import Actor
 from core.db import Tx
+
+
+def roles(db: Tx, person_id: UUID, organisation_id: UUID) -> frozenset[str]:
+    """The roles a person acts in there: those they hold and, without separate duties, the auditor's for an administrator."""
+    held = people.roles_in(db, person_id, organisation_id)
+    if "administrator" in held and not organisations.get(db, organisation_id).separate_duties:
+        return held | {"auditor"}
+    return held
 
 
 def acting(
@@ -24,13 +35,13 @@ def acting(
     stepped_up_at: dt.datetime | None = None,
 ) -> Actor | None:
     """The person at work in that organisation; None when disabled or without a role there."""
-    roles = people.roles_in(db, person.id, organisation_id)
-    if person.disabled_at is not None or not roles:
+    held = roles(db, person.id, organisation_id)
+    if person.disabled_at is not None or not held:
         return None
     return Actor(
         person_id=person.id,
         organisation_id=organisation_id,
-        roles=roles,
+        roles=held,
         session_id=session_id,
         token_id=token_id,
         scopes=scopes,

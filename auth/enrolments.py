@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, LargeBinary, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import factors, links, news, passwords, people, proofs, rules, secret, sessions, throttle
+from auth import duties, factors, links, news, passwords, people, proofs, rules, secret, sessions, throttle
 from auth.factors import Factor, Offer
 from auth.people import Person
 from auth.proofs import Refused
@@ -25,6 +25,7 @@ from core.tables import Base, IdColumn
 
 LIFE = dt.timedelta(days=3)
 TRIES = 10
+GROUPS = 5
 
 
 class Enrolment(Base):
@@ -53,14 +54,17 @@ class Shown:
 def issue(db: Tx, actor: Actor, person_id: UUID) -> str:
     """Hand out a secret for a person of the actor's hospital; an earlier one ends. Nothing else changes yet.
 
-    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, Denied and StepUpNeeded.
+    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, StepUpNeeded, and Denied, for an
+    administrator or auditor without an authenticator too (`duties.refuse_peer`).
     """
     person = people.manageable(db, actor, person_id, at_home=True)
     rules.require_step_up(actor)
+    if factors.in_use(db, person_id) is None:
+        duties.refuse_peer(db, actor, person_id)
     # two who hand one out at once come one after the other, so that the newest alone is good
     db.execute(select(Person.id).where(Person.id == person_id).with_for_update(key_share=True))
-    now, plain = ids.now(), secret.mint()
-    _end_all(db, person_id)
+    now, plain = ids.now(), secret.mint_typed(GROUPS)
+    end_all(db, person_id)
     offered = None if factors.in_use(db, person_id) else factors.make(db, person)[0].id
     row = Enrolment(digest=secret.digest(plain), person_id=person_id, factor_id=offered, issued_at=now, expires_at=now + LIFE)
     db.add(row)
@@ -116,7 +120,7 @@ def reset(db: Tx, actor: Actor, person_id: UUID, plain: str) -> Offer:
     if actor.person_id is not None:
         raise Denied("not-allowed")
     person = people.manageable(db, actor, person_id, at_home=True)
-    _end_all(db, person_id)
+    end_all(db, person_id)
     passwords.put(db, person, plain)
     offer = factors.install(db, actor, person_id)
     sessions.end_all(db, actor, person_id, because="reset")
@@ -128,12 +132,13 @@ def reset(db: Tx, actor: Actor, person_id: UUID, plain: str) -> Offer:
     return offer
 
 
-def _end_all(db: Tx, person_id: UUID) -> None:
+def end_all(db: Tx, person_id: UUID) -> None:
+    """End every secret that was handed out for a person; for this module and `auth.proposals`."""
     db.execute(update(Enrolment).where(Enrolment.person_id == person_id, Enrolment.ended_at.is_(None)).values(ended_at=ids.now()))
 
 
 def _open(db: Tx, plain: str) -> tuple[Enrolment, Person]:
-    query = select(Enrolment).where(Enrolment.digest == secret.digest(plain)).with_for_update()
+    query = select(Enrolment).where(Enrolment.digest == secret.digest(secret.plain_typed(plain))).with_for_update()
     row = db.scalars(query, execution_options={"populate_existing": True}).first()
     if row is None or row.ended_at is not None or row.tries >= TRIES or row.expires_at <= ids.now():
         raise NotFound("enrolment-not-found")

@@ -15,7 +15,7 @@ import pyotp
 from sqlalchemy import BigInteger, ForeignKey, Index, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import people, rules
+from auth import duties, people, rules
 from auth.people import Person
 from core import audit, ids
 from core.actor import Actor
@@ -111,10 +111,12 @@ def install(db: Tx, actor: Actor, person_id: UUID) -> Offer:
 def retire(db: Tx, actor: Actor, person_id: UUID) -> None:
     """Take a lost authenticator out of use; the person cannot sign in until enrolled again.
 
-    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, Denied and StepUpNeeded.
+    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, StepUpNeeded, and Denied, for an
+    administrator's or auditor's too (`duties.refuse_peer`).
     """
     person = people.manageable(db, actor, person_id, at_home=True)
     rules.require_step_up(actor)
+    duties.refuse_peer(db, actor, person_id)
     _retire_all(db, person_id)
     _record(db, actor, "factor:retire", person)
 

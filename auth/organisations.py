@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from sqlalchemy import select
+from sqlalchemy import false, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core import audit, ids
@@ -19,7 +19,7 @@ ZONES = frozenset(available_timezones())
 
 
 class Organisation(Base):
-    """One hospital."""
+    """One hospital. ``separate_duties``: its administrators are not its auditors (`auth.duties`)."""
 
     __tablename__ = "organisations"
 
@@ -28,6 +28,7 @@ class Organisation(Base):
     name_en: Mapped[str]
     city: Mapped[str]
     time_zone: Mapped[Code]
+    separate_duties: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[dt.datetime] = mapped_column(default=ids.now)
 
 
@@ -66,6 +67,12 @@ def named(db: Tx, organisation_ids: Iterable[UUID]) -> dict[UUID, Organisation]:
     """Those of the organisations that exist, by id."""
     query = select(Organisation).where(Organisation.id.in_(set(organisation_ids)))
     return {organisation.id: organisation for organisation in db.scalars(query)}
+
+
+def hold(db: Tx, organisation_id: UUID) -> Organisation:
+    """The organisation, held until the transaction ends: changes of who may what there come one after the other."""
+    query = select(Organisation).where(Organisation.id == organisation_id).with_for_update(key_share=True)
+    return db.scalars(query, execution_options={"populate_existing": True}).one()
 
 
 def every(db: Tx) -> list[Organisation]:

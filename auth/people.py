@@ -2,8 +2,8 @@
 
 A person has one home organisation, which keeps their account and logs their sign-ins, and memberships
 (person, organisation, role) there and elsewhere. Administrators manage the people of their own hospital:
-nobody changes their own rights, nobody hands out the operator's role but the command line, and the last
-administrator stays. Names, titles and telephone numbers of staff are not secret among the hospitals; what
+nobody changes their own rights, nobody hands out the operator's role but the command line, the roles of
+administrator and auditor take two (`auth.proposals`), and the last administrator stays. Names, titles and telephone numbers of staff are not secret among the hospitals; what
 else stands here is for their own hospital.
 """
 
@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func, or_, select
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, or_, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import rules
+from auth import organisations, rules
 from auth.organisations import LONGEST_NAME, ZONES, Organisation
 from core import audit, ids
 from core.actor import Actor
@@ -28,13 +28,28 @@ from core.tables import Base, Code, IdColumn
 
 LANGUAGES = ("zh", "en")
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{1,63}")
+# what a browser takes for an address (HTML, "valid e-mail address"), folded
+EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+")
+LONGEST_EMAIL = 254
+EARLIEST_PRACTICE = 1940
 BY_COMMAND_ONLY = frozenset({"operator"})
+BY_TWO = frozenset({"administrator", "auditor"})
+"""The roles that one administrator proposes and another confirms; where duties are separate, nobody holds both."""
+
+_ADDRESSED = text("email <> ''")
 
 
 class Person(Base):
-    """One person's account. ``organisation_id`` is the home organisation; ``void_before`` ends what began before it."""
+    """One person's account. ``organisation_id`` is the home organisation; ``void_before`` ends what began before it.
+
+    An ``email`` belongs to one account of a hospital at the most: it says who may accept an invitation.
+    ``practising_since`` is the year in which they began to practise by themselves.
+    """
 
     __tablename__ = "people"
+    __table_args__ = (
+        Index("uq_people_email", "organisation_id", "email", unique=True, sqlite_where=_ADDRESSED, postgresql_where=_ADDRESSED),
+    )
 
     id: Mapped[IdColumn]
     organisation_id: Mapped[UUID] = mapped_column(ForeignKey(Organisation.id), index=True)
@@ -45,8 +60,10 @@ class Person(Base):
     language: Mapped[Code]
     time_zone: Mapped[Code]
     phone: Mapped[str]
+    email: Mapped[str] = mapped_column(default="", server_default="")
     licence_number: Mapped[str]
     specialty: Mapped[str]
+    practising_since: Mapped[int | None]
     created_at: Mapped[dt.datetime] = mapped_column(default=ids.now)
     disabled_at: Mapped[dt.datetime | None]
     void_before: Mapped[dt.datetime | None]
@@ -81,6 +98,11 @@ def plain_login(login: str) -> str:
     return unicodedata.normalize("NFKC", login).strip().casefold()
 
 
+def plain_email(email: str) -> str:
+    """The one spelling of an e-mail address, folded as a login is."""
+    return plain_login(email)
+
+
 def create(
     db: Tx,
     actor: Actor,
@@ -92,14 +114,16 @@ def create(
     language: str = "zh",
     time_zone: str | None = None,
     phone: str = "",
+    email: str = "",
     licence_number: str = "",
     specialty: str = "",
+    practising_since: int | None = None,
     roles: Iterable[str] = (),
 ) -> Person:
     """Add a person to the actor's organisation, with roles there, without any way to sign in yet.
 
     Needs ``people:manage`` in a session and, to hand out roles, a step-up. Raises Denied, StepUpNeeded, and
-    Invalid naming the fields (a login somebody has is ``login-taken``).
+    Invalid naming the fields (``login-taken``, ``email-taken``).
     """
     rules.require_in_organisation(actor, "people:manage")
     rules.refuse_token(actor)
@@ -115,19 +139,28 @@ def create(
         login=plain_login(login),
         language=language,
         time_zone=time_zone or home.time_zone,
+        email=plain_email(email),
+        practising_since=practising_since,
         **texts,
     )
-    _check(person, texts, roles)
+    wrong = wrong_in(person)
+    if not LOGIN.fullmatch(person.login):
+        wrong["login"] = "login-invalid"
+    if not set(roles) <= set(rules.ROLES):
+        wrong["roles"] = "role-unknown"
+    if wrong:
+        raise Invalid(fields=wrong)
     for role in roles:
         _check_handing_out(actor, role)
     try:
         with db.begin_nested():
             db.add(person)
     except IntegrityError:
-        raise Invalid(fields={"login": "login-taken"}) from None
-    _record(db, actor, "person:create", person)
+        taken = "login" if by_login(db, person.login) else "email"
+        raise Invalid(fields={taken: f"{taken}-taken"}) from None
+    record(db, actor, "person:create", person)
     for role in roles:
-        _appoint(db, actor, person, role)
+        give_role(db, actor, person, role)
     return person
 
 
@@ -165,9 +198,11 @@ def members(db: Tx, organisation_id: UUID, role: str | None = None) -> list[Pers
 def staff(db: Tx, actor: Actor) -> list[tuple[Person, frozenset[str]]]:
     """Everybody of the actor's organisation with their roles there, the disabled too. Needs ``people:manage``."""
     rules.require_in_organisation(actor, "people:manage")
-    here = select(Membership.person_id).where(Membership.organisation_id == actor.organisation_id)
-    query = select(Person).where(or_(Person.organisation_id == actor.organisation_id, Person.id.in_(here)))
-    return [(person, roles_in(db, person.id, actor.organisation_id)) for person in db.scalars(query.order_by(Person.login))]
+    held: dict[UUID, set[str]] = {}
+    for membership in db.scalars(select(Membership).where(Membership.organisation_id == actor.organisation_id)):
+        held.setdefault(membership.person_id, set()).add(membership.role)
+    query = select(Person).where(or_(Person.organisation_id == actor.organisation_id, Person.id.in_(held)))
+    return [(person, frozenset(held.get(person.id, ()))) for person in db.scalars(query.order_by(Person.login))]
 
 
 def roles_in(db: Tx, person_id: UUID, organisation_id: UUID) -> frozenset[str]:
@@ -194,14 +229,32 @@ def serves(db: Tx, organisation_id: UUID, role: str, person_id: UUID | None = No
 def appoint(db: Tx, actor: Actor, person_id: UUID, role: str) -> None:
     """Give a person of the actor's organisation one more role there; giving it twice changes nothing.
 
-    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, Denied, StepUpNeeded and Invalid.
+    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, Denied (``role-needs-second-hand``
+    for the roles that take two), StepUpNeeded, Invalid, and Conflict by the rules of `give_role`.
     """
     person = manageable(db, actor, person_id)
     rules.require_step_up(actor)
     if role not in rules.ROLES:
         raise Invalid(fields={"role": "role-unknown"})
     _check_handing_out(actor, role)
-    _appoint(db, actor, person, role)
+    give_role(db, actor, person, role)
+
+
+def give_role(db: Tx, actor: Actor, person: Person, role: str) -> None:
+    """Put a role in the actor's organisation into a person's hands; a second time changes nothing.
+
+    For this module, `auth.proposals` and `auth.invitations`, which have checked who may. Raises Conflict
+    ``duties-separate`` where administrator and auditor have to be two people.
+    """
+    separate = role in BY_TWO and organisations.hold(db, actor.organisation_id).separate_duties
+    held = roles_in(db, person.id, actor.organisation_id)
+    if role in held:
+        return
+    if separate and held & BY_TWO:
+        raise Conflict("duties-separate")
+    db.add(Membership(person_id=person.id, organisation_id=actor.organisation_id, role=role))
+    db.flush()
+    record(db, actor, "role:appoint", person, role=role)
 
 
 def dismiss(db: Tx, actor: Actor, person_id: UUID, role: str) -> None:
@@ -223,7 +276,7 @@ def dismiss(db: Tx, actor: Actor, person_id: UUID, role: str) -> None:
         _check_not_last(db, person_id, actor.organisation_id)
     db.delete(membership)
     db.flush()
-    _record(db, actor, "role:dismiss", person, role=role)
+    record(db, actor, "role:dismiss", person, role=role)
 
 
 def disable(db: Tx, actor: Actor, person_id: UUID) -> Person:
@@ -240,33 +293,35 @@ def disable(db: Tx, actor: Actor, person_id: UUID) -> Person:
     if person.disabled_at is None:
         person.disabled_at = person.void_before = ids.now()
         db.flush()
-        _record(db, actor, "person:disable", person)
+        record(db, actor, "person:disable", person)
     return person
 
 
 def enable(db: Tx, actor: Actor, person_id: UUID) -> Person:
-    """Let a disabled person sign in again; old sessions and tokens stay ended. Needs ``people:manage``."""
+    """Let a disabled person sign in again; old sessions and tokens stay ended.
+
+    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, StepUpNeeded, and Denied
+    ``enable-needs-second-hand`` for somebody who would be an administrator again, here or elsewhere.
+    """
     person = manageable(db, actor, person_id, at_home=True)
     rules.require_step_up(actor)
+    if actor.person_id is not None and administers(db, person_id):
+        raise Denied("enable-needs-second-hand")
+    return let_back_in(db, actor, person)
+
+
+def let_back_in(db: Tx, actor: Actor, person: Person) -> Person:
+    """Undo `disable`; for this module and `auth.proposals`, which have checked who may."""
     if person.disabled_at is not None:
         person.disabled_at, person.void_before = None, ids.now()
         db.flush()
-        _record(db, actor, "person:enable", person)
+        record(db, actor, "person:enable", person)
     return person
 
 
-def set_language(db: Tx, actor: Actor, language: str) -> Person:
-    """Choose the actor's own language. Raises Invalid, and Denied for a token."""
-    rules.refuse_token(actor)
-    if actor.person_id is None:
-        raise Denied("not-allowed")
-    if language not in LANGUAGES:
-        raise Invalid(fields={"language": "language-unknown"})
-    person = db.get_one(Person, actor.person_id)
-    person.language = language
-    db.flush()
-    _record(db, actor, "person:set-language", person, language=language)
-    return person
+def administers(db: Tx, person_id: UUID) -> bool:
+    """Whether the person is an administrator anywhere, disabled or not."""
+    return any("administrator" in roles for roles in workplaces(db, person_id).values())
 
 
 def manageable(db: Tx, actor: Actor, person_id: UUID, *, at_home: bool = False) -> Person:
@@ -283,45 +338,34 @@ def manageable(db: Tx, actor: Actor, person_id: UUID, *, at_home: bool = False) 
     return person
 
 
-def set_time_zone(db: Tx, actor: Actor, time_zone: str) -> Person:
-    """Choose the zone the actor's times are shown in. Raises Invalid, and Denied for a token."""
-    rules.refuse_token(actor)
-    if actor.person_id is None:
-        raise Denied("not-allowed")
-    if time_zone not in ZONES:
-        raise Invalid(fields={"time_zone": "time-zone-unknown"})
-    person = db.get_one(Person, actor.person_id)
-    person.time_zone = time_zone
-    db.flush()
-    _record(db, actor, "person:set-time-zone", person)
-    return person
-
-
-def _check(person: Person, texts: dict[str, str], roles: list[str]) -> None:
+def wrong_in(person: Person) -> dict[str, str]:
+    """What is wrong with what stands in somebody's profile: field to code."""
+    texts = {key: getattr(person, key) for key in ("name", "name_en", "title", "phone", "licence_number", "specialty")}
     wrong = {key: "text-too-long" for key, value in texts.items() if len(value) > LONGEST_NAME}
     wrong |= {key: "text-invalid" for key, value in texts.items() if any(unicodedata.category(c) in {"Cc", "Cs"} for c in value)}
     if not person.name:
         wrong["name"] = "text-missing"
-    if not LOGIN.fullmatch(person.login):
-        wrong["login"] = "login-invalid"
+    if person.email and (len(person.email) > LONGEST_EMAIL or not EMAIL.fullmatch(person.email)):
+        wrong["email"] = "email-invalid"
+    if person.practising_since is not None and not EARLIEST_PRACTICE <= person.practising_since <= ids.now().year:
+        wrong["practising_since"] = "year-out-of-range"
     if person.language not in LANGUAGES:
         wrong["language"] = "language-unknown"
     if person.time_zone not in ZONES:
         wrong["time_zone"] = "time-zone-unknown"
-    if not set(roles) <= set(rules.ROLES):
-        wrong["roles"] = "role-unknown"
-    if wrong:
-        raise Invalid(fields=wrong)
+    return wrong
 
 
 def _check_handing_out(actor: Actor, role: str) -> None:
     if role in BY_COMMAND_ONLY and actor.person_id is not None:
         raise Denied("role-by-command-only")
+    if role in BY_TWO and actor.person_id is not None:
+        raise Denied("role-needs-second-hand")
 
 
 def _check_not_last(db: Tx, person_id: UUID, organisation_id: UUID) -> None:
     """Refuse to take an organisation's last administrator; two who try at once wait for each other."""
-    db.execute(select(Organisation.id).where(Organisation.id == organisation_id).with_for_update())
+    organisations.hold(db, organisation_id)
     others = (
         select(func.count())
         .select_from(Membership)
@@ -337,14 +381,8 @@ def _check_not_last(db: Tx, person_id: UUID, organisation_id: UUID) -> None:
         raise Conflict("last-administrator")
 
 
-def _appoint(db: Tx, actor: Actor, person: Person, role: str) -> None:
-    if role not in roles_in(db, person.id, actor.organisation_id):
-        db.add(Membership(person_id=person.id, organisation_id=actor.organisation_id, role=role))
-        db.flush()
-        _record(db, actor, "role:appoint", person, role=role)
-
-
-def _record(db: Tx, actor: Actor, action: str, person: Person, **detail: str) -> None:
+def record(db: Tx, actor: Actor, action: str, person: Person, **detail: str) -> None:
+    """Write an act on a person's account into the log of the actor's organisation."""
     audit.record(
         db,
         actor,

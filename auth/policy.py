@@ -106,6 +106,9 @@ def _lines() -> Iterator[str]:
     yield "narrows this further to the actions it was made for. `system` is the product itself at work (commands"
     yield "and jobs) and is never given to a person. An image that lies in the inbox is seen with `inbox:read`."
     yield ""
+    yield "**Administrator and auditor.** Whoever administers a hospital acts in the column `auditor` too, until the hospital"
+    yield "sets *separate duties*: then administrators manage and auditors audit, and nobody there is both."
+    yield ""
     yield "| action | " + " | ".join(rules.HOLDERS) + " |"
     yield "|---" * (len(rules.HOLDERS) + 1) + "|"
     for action in ACTIONS:

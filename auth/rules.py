@@ -2,7 +2,8 @@
 
 ``RULES`` is the one table; what is not in it is refused. A person stands to a thing as ``own`` (member of
 the organisation that owns it), ``granted`` (holder of a live grant on its case, in the granted role) or
-``self`` (the thing is their own). ``decide`` answers one question from the table; `auth.policy` asks it of
+``self`` (the thing is their own). An administrator acts as an auditor too where the hospital does not separate
+duties; `auth.actors` adds the role, the table knows nothing of it. ``decide`` answers one question from the table; `auth.policy` asks it of
 the database and turns the same table into SQL. Names are ``<noun>:<verb>``; an unknown one is a mistake of
 the program and raises ValueError.
 """
@@ -61,9 +62,8 @@ _MAY = {
         glass:break roster:read roster:manage statistics:read""",
     ("coordinator", "granted"): "case:read image:read message:read message:write referral:allocate",
     ("administrator", "own"): """
-        patient:search patient:identify audit:read audit:verify glass:review
         people:manage device:manage machine:manage agreement:manage roster:read roster:manage token:manage""",
-    ("auditor", "own"): "patient:search audit:read audit:verify glass:review",
+    ("auditor", "own"): "patient:search patient:identify audit:read audit:verify glass:review",
     ("operator", "own"): "organisation:manage",
     (SYSTEM, "own"): """
         case:read image:read referral:allocate audit:read audit:verify

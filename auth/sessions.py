@@ -10,7 +10,7 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, and_, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, and_, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import actors, news, people, rules, secret
@@ -87,7 +87,7 @@ def start(
     actor = actors.acting(db, person, organisation_id, session_id=session.id)
     if actor is None:
         raise Denied("not-allowed")
-    if network and not signed_in_from(db, person.id, network) and _ever_signed_in(db, person.id):
+    if network and not signed_in_from(db, person.id, network) and ever_signed_in(db, person.id):
         news.tell(db, person, "account-signed-in")
     db.add(session)
     db.flush()
@@ -111,9 +111,21 @@ def again(db: Tx, actor: Actor) -> Actor | None:
 def own(db: Tx, actor: Actor) -> list[SignedSession]:
     """The live sessions of the actor's own person, newest first. Raises Denied for a token."""
     rules.refuse_token(actor)
-    query = select(SignedSession).join(Person, Person.id == SignedSession.person_id)
-    query = query.where(SignedSession.person_id == actor.person_id, _live(ids.now()))
-    return list(db.scalars(query.order_by(SignedSession.seen_at.desc(), SignedSession.id)))
+    return _live_of(db, actor.person_id)
+
+
+def live(db: Tx, actor: Actor, person_id: UUID) -> list[SignedSession]:
+    """The live sessions of a person of the actor's home organisation, newest first. Needs ``people:manage``. Raises NotFound."""
+    people.manageable(db, actor, person_id, at_home=True)
+    return _live_of(db, person_id)
+
+
+def newest(db: Tx, actor: Actor) -> dict[UUID, dt.datetime]:
+    """When each person whose home is the actor's organisation signed in last. Needs ``people:manage``."""
+    rules.require_in_organisation(actor, "people:manage")
+    query = select(SignedSession.person_id, func.max(SignedSession.started_at)).join(Person, Person.id == SignedSession.person_id)
+    query = query.where(Person.organisation_id == actor.organisation_id).group_by(SignedSession.person_id)
+    return dict(db.execute(query).all())
 
 
 def end(db: Tx, actor: Actor, session_id: UUID | None = None) -> None:
@@ -195,8 +207,15 @@ def signed_in_from(db: Tx, person_id: UUID, network: str) -> bool:
     return db.scalars(query.limit(1)).first() is not None
 
 
-def _ever_signed_in(db: Tx, person_id: UUID) -> bool:
+def ever_signed_in(db: Tx, person_id: UUID) -> bool:
+    """Whether the person has signed in at any time."""
     return db.scalars(select(SignedSession.id).where(SignedSession.person_id == person_id).limit(1)).first() is not None
+
+
+def _live_of(db: Tx, person_id: UUID | None) -> list[SignedSession]:
+    query = select(SignedSession).join(Person, Person.id == SignedSession.person_id)
+    query = query.where(SignedSession.person_id == person_id, _live(ids.now()))
+    return list(db.scalars(query.order_by(SignedSession.seen_at.desc(), SignedSession.id)))
 
 
 def _live(now: dt.datetime) -> ColumnElement[bool]:

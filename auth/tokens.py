@@ -62,7 +62,7 @@ def create(
         wrong["name"] = "text-missing"
     elif len(name) > LONGEST_NAME or not name.isprintable():
         wrong["name"] = "text-too-long" if len(name) > LONGEST_NAME else "text-invalid"
-    if not scopes or not set(scopes) <= rules.actions_of(people.roles_in(db, owner_id, actor.organisation_id)):
+    if not scopes or not set(scopes) <= rules.actions_of(actors.roles(db, owner_id, actor.organisation_id)):
         wrong["scopes"] = "scopes-not-held"
     if not ids.now() < expires_at <= ids.now() + LONGEST_LIFE:
         wrong["expires_at"] = "token-expiry-out-of-range"

@@ -15,7 +15,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy import select
 
-from auth import agreements, enrolments, factors, organisations, passwords, people, policy, tokens
+from auth import actors, agreements, enrolments, factors, organisations, passwords, people, policy, tokens
 from core import checkpoints, ids, verification
 from core.actor import Actor
 from core.db import Database, Tx
@@ -25,7 +25,7 @@ from core.ledger import Head
 from core.settings import Settings
 from imaging import previews as renditions
 from imaging.sandbox import Pool
-from registry import cli_sso, demo_world, sample, schema
+from registry import cli_people, cli_sso, demo_world, sample, schema
 from registry import worker as workers
 from registry.app import create_app, listening, open_database
 
@@ -37,10 +37,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Shanhai, a telemedicine case registry for limb trauma and reconstruction.",
 )
-user_app = typer.Typer(no_args_is_help=True, help="People: add, list, disable, reset, token.")
+user_app = typer.Typer(no_args_is_help=True, help="People: add, list, disable, reset, token, proposals, approve.")
 org_app = typer.Typer(no_args_is_help=True, help="Hospitals: add, list, agree, sso.")
 keys_app = typer.Typer(no_args_is_help=True, help="Keys: init, status.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log: verify, checkpoint, export.")
+user_app.add_typer(cli_people.app)
 app.add_typer(user_app, name="user")
 app.add_typer(org_app, name="org")
 app.add_typer(keys_app, name="keys")
@@ -227,7 +228,7 @@ def user_token(
     """
     with _opened() as database, database.begin() as db:
         person = _person(db, login)
-        scopes = scope or policy.actions_of(people.roles_in(db, person.id, person.organisation_id))
+        scopes = scope or policy.actions_of(actors.roles(db, person.id, person.organisation_id))
         until = ids.now() + dt.timedelta(days=days)
         system = Actor.system(person.organisation_id)
         _, plain = tokens.create(db, system, name="command line", scopes=scopes, expires_at=until, person_id=person.id)

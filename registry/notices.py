@@ -37,6 +37,7 @@ KINDS = (
     "outcome-recorded",
     "urgency-raised",
     "consent-withdrawn",
+    "invitation-accepted",
     *news.KINDS,
 )
 

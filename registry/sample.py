@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
-from auth import agreements, factors, organisations, passwords, people, policy, tokens
+from auth import actors, agreements, factors, organisations, passwords, people, policy, tokens
 from core import ids
 from core.actor import Actor
 from core.db import Database, Tx
@@ -73,6 +73,7 @@ _PEOPLE = (
     ("ma", "county", ("nurse",), "马兰", "Ma Lan", "护师", "zh", "Asia/Urumqi", "+86 000 0000 0102", "", "orthopaedics"),
     ("tao", "county", ("administrator",), "陶安", "Tao An", "医务科", "zh", "Asia/Urumqi", "+86 000 0000 0103", "", ""),
     ("yan", "county", ("auditor",), "严明", "Yan Ming", "信息科", "zh", "Asia/Urumqi", "+86 000 0000 0104", "", ""),
+    ("bai", "county", ("administrator",), "白桦", "Bai Hua", "院办公室", "zh", "Asia/Urumqi", "+86 000 0000 0105", "", ""),
     (
         "shen",
         "seaview",
@@ -119,7 +120,7 @@ def people_and_hospitals(db: Tx) -> tuple[Cast, list[Account]]:
     county, seaview = homes["county"].id, homes["seaview"].id
     ends, covers = ids.now().date() + AGREED_FOR, ("consultation", "follow_up", "transfer")
     agreements.agree(db, Actor.system(county), other_id=seaview, ends=ends, covers=covers)
-    actors: dict[str, Actor] = {}
+    acting: dict[str, Actor] = {}
     accounts: list[Account] = []
     for login, home, roles, name, name_en, title, language, zone, phone, licence, specialty in _PEOPLE:
         system = Actor.system(homes[home].id)
@@ -130,9 +131,10 @@ def people_and_hospitals(db: Tx) -> tuple[Cast, list[Account]]:
         password = "-".join(secrets.token_hex(2) for _ in range(4))
         passwords.assign(db, system, person.id, password)
         secret = factors.install(db, system, person.id).secret
-        actors[login] = Actor(person.id, homes[home].id, frozenset(roles), language=language, time_zone=zone)
+        roles_there = actors.roles(db, person.id, homes[home].id)
+        acting[login] = Actor(person.id, homes[home].id, roles_there, language=language, time_zone=zone)
         accounts.append(Account(roles[0], homes[home].name_en, login, password, secret, ""))
-    return Cast(actors, county, seaview), accounts
+    return Cast(acting, county, seaview), accounts
 
 
 def with_tokens(db: Tx, cast: Cast, accounts: list[Account]) -> list[Account]:

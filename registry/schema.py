@@ -20,6 +20,7 @@ from core.db import Database
 PACKAGES = ("core", "auth", "imaging", "registry")
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
 LOCK_TIMEOUT = "5s"
+NO_TABLES = ("app", "cli", "cli_people", "cli_sso", "worker")
 
 
 def load() -> None:
@@ -27,12 +28,7 @@ def load() -> None:
     for package in PACKAGES:
         folder = importlib.import_module(package).__path__
         for module in pkgutil.iter_modules(folder):
-            if not module.ispkg and (package, module.name) not in {
-                ("registry", "cli"),
-                ("registry", "cli_sso"),
-                ("registry", "app"),
-                ("registry", "worker"),
-            }:
+            if not module.ispkg and (package, module.name) not in {("registry", name) for name in NO_TABLES}:
                 importlib.import_module(f"{package}.{module.name}")
 
 

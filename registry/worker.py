@@ -6,7 +6,7 @@ the same work from the same rows.
 
 from pathlib import Path
 
-from auth import agreements, documents, machines, news, oidc, signin, throttle
+from auth import agreements, documents, machines, news, oidc, proposals, signin, throttle
 from core import checkpoints
 from core.db import Database
 from core.jobs import Handler, Worker
@@ -29,6 +29,7 @@ def handlers(pool: Pool) -> dict[str, Handler]:
         patients.AMENDED: board.person_changed,
         signin.REFUSED: signin.log_refusal,
         news.TELL: notices.told,
+        proposals.EXPIRE: proposals.expire,
         **intake.handlers(pool, expected=matching.expected),
         **previews.handlers(pool),
     }

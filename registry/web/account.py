@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from auth import organisations, people, rules, sessions, stepup, tokens
+from auth import organisations, people, profiles, rules, sessions, stepup, tokens
 from auth.proofs import Refused
 from core import ids
 from core.actor import Actor
@@ -32,8 +32,16 @@ def show(request: Request, db: Db, me: Me) -> Response:
 def zone(request: Request, db: Db, me: Me, form: Sent) -> Response:
     """Choose the time zone that times are shown in."""
     with attempt(db) as tried:
-        people.set_time_zone(db, me, text(form, "time_zone"))
+        profiles.set_time_zone(db, me, text(form, "time_zone"))
     return see("/account") if tried else _page(request, db, me, tried)
+
+
+@router.post("/account/details")
+def details(request: Request, db: Db, me: Me, form: Sent) -> Response:
+    """Correct one's own telephone number and name in Latin letters."""
+    with attempt(db) as tried:
+        profiles.amend_own(db, me, phone=text(form, "phone"), name_en=text(form, "name_en"))
+    return see("/account") if tried else _page(request, db, me, tried, details={name: text(form, name) for name in ("phone", "name_en")})
 
 
 @router.post("/account/sessions/{session_id}/end")
@@ -96,7 +104,7 @@ def switch(db: Db, me: Me, form: Sent) -> Response:
     return with_session(see("/"), cookie)
 
 
-def _page(request: Request, db: Tx, me: Actor, tried: Attempt, secret: str = "") -> Response:
+def _page(request: Request, db: Tx, me: Actor, tried: Attempt, secret: str = "", details: dict[str, str] | None = None) -> Response:
     assert me.person_id is not None
     language = language_of(request)
     person = people.get(db, me, me.person_id)
@@ -104,6 +112,7 @@ def _page(request: Request, db: Tx, me: Actor, tried: Attempt, secret: str = "")
     named = organisations.named(db, places)
     context: dict[str, Any] = {
         "person": person,
+        "details": details or {"phone": person.phone, "name_en": person.name_en},
         "places": [(str(key), in_language(language, named[key]), key == me.organisation_id) for key in places],
         "sessions": sessions.own(db, me),
         "tokens": tokens.listed(db, me) if rules.roles_for(me, "self", "token:manage") else [],

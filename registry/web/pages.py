@@ -135,8 +135,10 @@ ROOMS = (
     ("/audit", "shell-audit", "audit:read"),
 )
 HOSPITAL: tuple[tuple[str, str, str], ...] = (
+    ("/hospital/people", "shell-people", "people:manage"),
     ("/hospital/agreements", "agreement-title", "agreement:manage"),
     ("/hospital/machines", "machine-title", "machine:manage"),
+    ("/hospital/settings", "shell-hospital-settings", "people:manage"),
 )
 """The places of one's own hospital (people, roster, agreements …): address, catalogue key, the action that opens it."""
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from auth import people, sessions, signin, stepup
+from auth import profiles, sessions, signin, stepup
 from auth.proofs import Refused
 from auth.signin import Pending, SignedIn
 from core.errors import NotFound
@@ -124,7 +124,7 @@ def language(request: Request, db: Db, me: Visitor, form: Sent) -> Response:
     """Choose the language: for the person once signed in, for this browser before."""
     chosen = text(form, "language", 10)
     if me is not None and chosen in LANGUAGES:
-        people.set_language(db, me, chosen)
+        profiles.set_language(db, me, chosen)
     answer = see(local(text(form, "next", 500)))
     return _with_language(answer, chosen)
 

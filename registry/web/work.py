@@ -49,7 +49,7 @@ class Line:
 def work(request: Request, db: Db, me: Me) -> Response:
     """What needs this person."""
     if not may(me, "case:read"):
-        return see("/audit" if may(me, "audit:read") else "/account")
+        return see("/audit" if may(me, "audit:read") else "/hospital/people" if may(me, "people:manage") else "/account")
     found, show = worklist.items(db, me), _Shower(db, me, language_of(request))
     return render(
         request,

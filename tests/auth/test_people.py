@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from auth import people, rules, sessions, tokens
+from auth import people, profiles, rules, sessions, tokens
 from core import ids
 from core.actor import Actor
 from core.db import Database
@@ -260,12 +260,12 @@ def test_a_disabled_person_is_out_for_good_and_comes_back_anew(database: Databas
 
 def test_a_person_chooses_their_own_language(database: Database, cast: Cast) -> None:
     with database.begin() as db:
-        people.set_language(db, cast.surgeon.actor, "en")
+        profiles.set_language(db, cast.surgeon.actor, "en")
         _, cookie = sessions.start(db, people.get(db, cast.surgeon.actor, cast.surgeon.id), organisation_id=cast.aral.id)
         found = sessions.resolve(db, cookie)
         assert found is not None
         assert found.language == "en"
         with pytest.raises(Invalid):
-            people.set_language(db, cast.surgeon.actor, "fr")
+            profiles.set_language(db, cast.surgeon.actor, "fr")
         with pytest.raises(Denied):
-            people.set_language(db, Actor.system(cast.aral.id), "en")
+            profiles.set_language(db, Actor.system(cast.aral.id), "en")

@@ -22,8 +22,8 @@ case:write           surgeon nurse
 case:refer           surgeon
 case:close           surgeon
 case:restrict        surgeon
-patient:search       surgeon administrator auditor
-patient:identify     surgeon nurse expert expert-granted administrator
+patient:search       surgeon auditor
+patient:identify     surgeon nurse expert expert-granted auditor
 patient:write        surgeon
 consent:write        surgeon
 image:read           surgeon nurse expert expert-granted coordinator coordinator-granted system
@@ -45,9 +45,9 @@ entry:countersign    surgeon
 decision:write       surgeon
 followup:write       surgeon nurse
 glass:break          surgeon nurse expert coordinator
-glass:review         administrator auditor
-audit:read           administrator auditor system
-audit:verify         administrator auditor system
+glass:review         auditor
+audit:read           auditor system
+audit:verify         auditor system
 people:manage        administrator system
 device:manage        administrator system
 machine:manage       administrator system

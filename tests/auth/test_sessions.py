@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import inspect, select
 
-from auth import news, people, sessions
+from auth import news, people, profiles, sessions
 from auth.people import Person
 from auth.rules import ACTIONS
 from auth.sessions import Limits, SignedSession
@@ -200,8 +200,8 @@ def test_a_token_has_no_business_with_its_persons_sessions_or_preferences(databa
             lambda: sessions.end(db, machine, session.session_id),
             lambda: sessions.end_all(db, machine, cast.surgeon.id, because="mischief"),
             lambda: sessions.switch(db, machine, cast.aral.id),
-            lambda: people.set_language(db, machine, "en"),
-            lambda: people.set_time_zone(db, machine, "Asia/Urumqi"),
+            lambda: profiles.set_language(db, machine, "en"),
+            lambda: profiles.set_time_zone(db, machine, "Asia/Urumqi"),
         ):
             with pytest.raises(Denied) as refused:
                 act()

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from auth import people
+from auth import actors, people
 from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
@@ -17,7 +17,9 @@ def administrator_of_taizhou(db: Tx, world: World) -> Actor:
     """The invited hospital's own administrator."""
     home = world.cast.taizhou.id
     person = people.create(db, Actor.system(home), login="he.ping", name="何平", name_en="He Ping", roles=("administrator",))
-    return Actor(person_id=person.id, organisation_id=home, roles=frozenset({"administrator"}), session_id=ids.new())
+    actor = actors.acting(db, person, home, session_id=ids.new())
+    assert actor is not None
+    return actor
 
 
 def test_who_saw_this_patient_names_everybody_in_the_order_of_the_log(world: World) -> None:

@@ -1,5 +1,6 @@
 """The command line: what it checks, what it hands out, and the server it starts."""
 
+import dataclasses
 import datetime as dt
 import logging
 import os
@@ -20,7 +21,7 @@ import pytest
 import uvicorn
 from sqlalchemy import delete, select
 
-from auth import agreements, organisations, providers, sessions, signin
+from auth import agreements, organisations, people, proposals, providers, sessions, signin
 from auth.organisations import Organisation
 from auth.proofs import Refused
 from auth.signin import Pending, SignedIn
@@ -313,3 +314,23 @@ def test_an_agreement_that_both_confirmed_is_recorded_with_its_document(
         assert reader.read(0, reader.size) == b"%PDF-1.7 signed"
     done = shanhai("org", "agree", *hospitals, "--scope", "surgery")
     assert (done.status, done.told) == (1, "shanhai: invalid\n  covers: agreement-covers-nothing")
+
+
+# --- proposals --------------------------------------------------------------------------------------------------------
+
+
+def test_the_operator_confirms_where_there_is_no_second_administrator(database: Database, cast: Cast, shanhai: Shanhai, kept: Path) -> None:
+    admin = dataclasses.replace(cast.administrator.actor, stepped_up_at=ids.now())
+    with database.begin() as db:
+        proposal = proposals.propose(db, admin, proposals.GIVE, person_id=cast.nurse.id, role="auditor")
+    listed = shanhai("user", "proposals")
+    assert listed.out.startswith(f"{proposal.id}  阿拉尔第一师医院: give-role auditor 阿依古丽, by 赵敏, ")
+    done = shanhai("user", "approve", str(proposal.id))
+    assert (done.status, done.told) == (0, "")
+    with database.begin() as db:
+        assert people.roles_in(db, cast.nurse.id, cast.aral.id) == {"nurse", "auditor"}
+        [event] = audit.events(db, cast.aral.id, actions=("proposal:confirm",))
+        assert event.actor_id is None
+    assert shanhai("user", "proposals").out == ""
+    assert shanhai("user", "approve", str(proposal.id)).told == "shanhai: proposal-ended"
+    assert shanhai("user", "approve", str(ids.new())).told == "shanhai: proposal-not-found"

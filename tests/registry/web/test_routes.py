@@ -92,6 +92,8 @@ def ids_of(world: World) -> dict[str, str]:
         "link_id": nothing,
         "agreement_id": nothing,
         "machine_id": nothing,
+        "proposal_id": nothing,
+        "invitation_id": nothing,
         "nothing": nothing,
         "answered_referral_id": str(referral.id),
     }

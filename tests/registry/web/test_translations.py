@@ -158,7 +158,10 @@ def test_no_text_outside_the_catalogue(house: House) -> None:
     cast = house.world.cast
     pages = {
         "surgeon": ["/", "/cases", "/cases/new", "/follow-ups", "/inbox", "/notices", "/account", "/nothing"]
-        + [f"/cases/{{case_id}}{rest}" for rest in ("", "/record", "/close", "/access", "/entries/injury", "/entries/amputation", "/refer")]
+        + [
+            f"/cases/{{case_id}}{rest}"
+            for rest in ("", "/record", "/close", "/access", "/entries/injury", "/entries/amputation", "/refer", "/invite")
+        ]
         + [f"/cases/{{case_id}}{rest}" for rest in ("/consents", "/decision", "/follow-up", "/pictures", "/viewer")]
         + [
             "/cases/{case_id}/referrals/{referral_id}",
@@ -167,7 +170,11 @@ def test_no_text_outside_the_catalogue(house: House) -> None:
         ],
         "expert": ["/", "/cases/{case_id}", "/cases/{case_id}/opinion", "/cases/{case_id}/referrals/{referral_id}"],
         "coordinator": ["/", "/cases/{case_id}", "/cases/{case_id}/referrals/{referral_id}"],
-        "administrator": ["/audit", "/audit/proof", "/audit/person/{person_id}", "/hospital/agreements", "/hospital/machines"],
+        "administrator": ["/audit", "/audit/proof", "/audit/person/{person_id}", "/invitation"]
+        + [
+            f"/hospital/{place}"
+            for place in ("people", "people/new", "people/{person_id}", "invitations", "agreements", "machines", "settings")
+        ],
     }
     ours = {pseudo(chr(letter)) for letter in range(ord("a"), ord("z") + 1)}
     plain: dict[str, list[str]] = {}
@@ -185,6 +192,7 @@ def test_no_text_outside_the_catalogue(house: House) -> None:
 
 
 TYPED = {
+    "阿拉尔第一师医院 · Aral First Division Hospital",
     "李娜 · Li Na 主治医师",
     "The part lies on ice.",
     "Can it be replanted?",
