@@ -28,6 +28,8 @@ KINDS = (
     "agreement-lapses-7",
     "agreement-missing",
     "machine-expires",
+    "roster-put-on",
+    "roster-taken-off",
 )
 """What a person is told about their account, and an administrator about the hospital; ``notice-<kind>`` in the catalogue."""
 

@@ -28,6 +28,7 @@ KINDS = (
     "referral-acknowledged",
     "referral-declined",
     "referral-escalated",
+    "referral-backup",
     "referral-withdrawn",
     "opinion-signed",
     "opinion-addendum",

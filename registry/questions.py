@@ -17,7 +17,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict
 from core.tables import Base, Code, IdColumn
-from registry import cases, states
+from registry import cases, duty, states
 from registry.cases import Case
 from registry.outgoing import Referral
 
@@ -96,7 +96,10 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Who is waited for: for what (``allocate``, ``acknowledge`` or ``answer``), since when, until when."""
+    """Who is waited for: for what (``allocate``, ``acknowledge`` or ``answer``), since when, until when.
+
+    ``duty_phone`` is the telephone of the roster they stand in, which somebody carries; empty when it has none.
+    """
 
     event: str
     organisation_id: UUID
@@ -104,6 +107,7 @@ class Waiting:
     since: dt.datetime
     due_at: dt.datetime | None
     overdue: bool
+    duty_phone: str = ""
 
 
 def move(
@@ -211,7 +215,10 @@ def words(db: Tx, case: Case, referral: Referral) -> Words:
 
 
 def waiting_for(db: Tx, referral: Referral, now: dt.datetime | None = None) -> Waiting | None:
-    """Who is waited for, with telephone, for a caller that holds the referral; None when nobody is."""
+    """Who is waited for, with telephone, for a caller that holds the referral; None when nobody is.
+
+    The expert who was asked; before there is one, the coordinators, those on duty first.
+    """
     if not referral.open:
         return None
     now = now or ids.now()
@@ -219,11 +226,15 @@ def waiting_for(db: Tx, referral: Referral, now: dt.datetime | None = None) -> W
         who = [referral.expert_id]
         event = "answer" if referral.acknowledged_at else "acknowledge"
         since = referral.acknowledged_at or referral.allocated_at or referral.requested_at
+        roster = duty.of(db, referral.to_organisation_id, "expert", referral.specialty)
     else:
-        who, event, since = coordinators(db, referral.to_organisation_id), "allocate", referral.requested_at
+        roster = duty.of(db, referral.to_organisation_id, "coordinator")
+        on_duty = [one.person_id for one in roster.people] if roster else []
+        who = list(dict.fromkeys([*on_duty, *coordinators(db, referral.to_organisation_id)]))
+        event, since = "allocate", referral.requested_at
     contacts = tuple(contact(db, person_id) for person_id in who)
     late = referral.due_at is not None and referral.due_at < now
-    return Waiting(event, referral.to_organisation_id, contacts, since, referral.due_at, late)
+    return Waiting(event, referral.to_organisation_id, contacts, since, referral.due_at, late, roster.phone if roster else "")
 
 
 def contact(db: Tx, person_id: UUID) -> Contact:

@@ -20,7 +20,7 @@ from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import Job
-from registry import audience, cases, consents, disclosure, notices, outgoing, questions, unagreed, valuesets
+from registry import audience, cases, consents, disclosure, duty, notices, outgoing, questions, unagreed, valuesets
 from registry.cases import Case
 from registry.outgoing import Referral
 from registry.questions import OVERDUE, Asked, Contact, Step, Waiting, Words, contact, waiting_for, words
@@ -260,7 +260,7 @@ def _reason(referral: Referral) -> str:
 
 
 def overdue(database: Database, job: Job) -> None:
-    """The job of a deadline: a step still silent escalates once, and both sides' people are told."""
+    """The job of a deadline: a step still silent escalates once; both sides' people are told, and the backup of a silent expert."""
     with database.begin() as db:
         referral = db.get(Referral, UUID(str(job.payload["referral_id"])), with_for_update=True)
         if referral is None or referral.state not in ("requested", "allocated", "acknowledged"):
@@ -271,6 +271,9 @@ def overdue(database: Database, job: Job) -> None:
         questions.move(db, Actor.system(case.organisation_id), case, referral, "escalate")
         told = {referral.requested_by, *questions.coordinators(db, referral.to_organisation_id)}
         notices.tell(db, told, "referral-escalated", case)
+        if referral.expert_id is not None:
+            backup = duty.backup(db, referral.to_organisation_id, "expert", referral.specialty, referral.expert_id)
+            notices.tell(db, {backup.person_id} - told if backup else (), "referral-backup", case)
 
 
 # --- inside ----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The sample world: two hospitals, their people and eight cases over all states. Everybody in it is invented.
+"""The sample world: two hospitals, their people, their rosters and eight cases over all states. Everybody in it is invented.
 
 Patients bear the names of trees and rivers, hospitals those of a plant and a view; histories are told with
 the clock of their day, through the same verbs a person uses. Passwords and secrets are fresh for every world.
@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from auth import actors, agreements, factors, organisations, passwords, people, policy, tokens
 from core import ids
 from core.actor import Actor
 from core.db import Database, Tx
+from registry import rosters
+from registry.rotation import Rotation
 
 ACCOUNTS = "demo-accounts.json"
 TOKEN_LIFE = dt.timedelta(days=30)
@@ -100,6 +103,19 @@ _PEOPLE = (
         "SAMPLE-0202",
         "microsurgery",
     ),
+    (
+        "su",
+        "seaview",
+        ("expert",),
+        "苏远帆",
+        "Su Yuanfan",
+        "副主任医师",
+        "zh",
+        "Asia/Shanghai",
+        "+86 000 0000 0205",
+        "SAMPLE-0205",
+        "hand_surgery",
+    ),
     ("luo", "seaview", ("coordinator",), "罗宁", "Luo Ning", "远程医疗中心", "zh", "Asia/Shanghai", "+86 000 0000 0203", "", ""),
     ("he", "seaview", ("administrator",), "何静", "He Jing", "医务处", "zh", "Asia/Shanghai", "+86 000 0000 0204", "", ""),
 )
@@ -135,6 +151,23 @@ def people_and_hospitals(db: Tx) -> tuple[Cast, list[Account]]:
         acting[login] = Actor(person.id, homes[home].id, roles_there, language=language, time_zone=zone)
         accounts.append(Account(roles[0], homes[home].name_en, login, password, secret, ""))
     return Cast(acting, county, seaview), accounts
+
+
+def put_on_duty(db: Tx, cast: Cast) -> None:
+    """The invited hospital's rosters: hand surgeons by days, the coordinator by weeks; one of the experts is away next week.
+
+    The day's turn is that of the expert who is waited for in the sample cases.
+    """
+    zone, handover = "Asia/Shanghai", dt.time(8)
+    now = ids.now().astimezone(ZoneInfo(zone))
+    today = (now - dt.timedelta(hours=handover.hour)).date()
+    who = {login: person_id for login, actor in cast.actors.items() if (person_id := actor.person_id)}
+    days = Rotation((who["shen"], who["gu"], who["su"]), zone, (handover,), 1, today)
+    rosters.create(db, cast["luo"], role="expert", specialty="hand_surgery", rotation=days, phone="+86 000 0000 0200")
+    weeks = Rotation((who["luo"],), zone, (handover,), 7, today)
+    rosters.create(db, cast["luo"], role="coordinator", rotation=weeks, phone="+86 000 0000 0210")
+    since, until = (dt.datetime.combine(today + dt.timedelta(days=day), dt.time(), ZoneInfo(zone)) for day in (6, 9))
+    rosters.absent(db, cast["luo"], person_id=who["gu"], since=since, until=until, reason="course")
 
 
 def with_tokens(db: Tx, cast: Cast, accounts: list[Account]) -> list[Account]:

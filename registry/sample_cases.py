@@ -454,5 +454,6 @@ def make_world(database: Database, pool: Pool, folder: Path, say: Say) -> None:
         cast, accounts = sample.people_and_hospitals(db)
     tell(database, pool, [story(cast) for story in STORIES], say)
     with database.begin() as db:
+        sample.put_on_duty(db, cast)
         accounts = sample.with_tokens(db, cast, accounts)
     sample.write_accounts(folder, accounts)

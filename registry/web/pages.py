@@ -136,6 +136,7 @@ ROOMS = (
 )
 HOSPITAL: tuple[tuple[str, str, str], ...] = (
     ("/hospital/people", "shell-people", "people:manage"),
+    ("/hospital/roster", "shell-roster", "roster:read"),
     ("/hospital/agreements", "agreement-title", "agreement:manage"),
     ("/hospital/machines", "machine-title", "machine:manage"),
     ("/hospital/settings", "shell-hospital-settings", "people:manage"),

@@ -13,9 +13,10 @@ from auth import people
 from core import ids
 from core.actor import Actor
 from core.db import Tx
-from core.errors import Invalid, NotFound
-from registry import cases, consents, outgoing, questions, referrals
+from core.errors import Denied, Invalid, NotFound
+from registry import cases, consents, outgoing, questions, referrals, rosters
 from registry.cases import Case
+from registry.duty import Duty
 from registry.outgoing import Referral
 from registry.states import REFERRAL_OPEN
 from registry.web.case import banner
@@ -32,18 +33,21 @@ WORDS = ("question", "reason", "specialty", "rank", "to_organisation_id", "witho
 
 
 @router.get("/cases/{case_id}/refer")
-def ask(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
-    """The question and to whom."""
-    values = dict.fromkeys(WORDS, "") | {"specialty": "hand_surgery", "rank": "any", "giver": "patient", "client_key": str(ids.new())}
+def ask(request: Request, db: Db, me: Me, case_id: UUID, specialty: str = "hand_surgery", to_organisation_id: str = "") -> Response:
+    """The question and to whom; for another specialty other people are on duty."""
+    values = dict.fromkeys(WORDS, "") | {"specialty": specialty, "rank": "any", "giver": "patient", "client_key": str(ids.new())}
+    values["to_organisation_id"] = to_organisation_id
     return _form(request, db, me, case_id, values, Attempt())
 
 
 @router.post("/cases/{case_id}/refer")
 def request_(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
-    """Send it. What the patient agreed to on this page is recorded with it."""
+    """Send it, or (``look``) show who is on duty first. What the patient agreed to on this page is recorded with it."""
+    looking = bool(text(form, "look"))
     with attempt(db) as tried:
-        _request(db, me, form, case_id)
-    if tried:
+        if not looking:
+            _request(db, me, form, case_id)
+    if tried and not looking:
         return see(f"/cases/{case_id}")
     ticks = {name for name in TICKS if text(form, name)}
     return _form(request, db, me, case_id, {name: text(form, name) for name in WORDS}, tried, ticks)
@@ -112,11 +116,13 @@ def _request(db: Tx, me: Actor, form: FormData, case_id: UUID) -> None:
     for purpose in consents.NEEDED_TO_REFER:
         if text(form, f"consent_{purpose}"):
             consents.record(db, me, case_id=case_id, purpose=purpose, statement="give", giver=text(form, "giver") or "patient")
+    hospital, _, expert = text(form, "to_organisation_id", 80).partition(":")
     referrals.request(
         db,
         me,
         case_id=case_id,
-        to_organisation_id=_id(form, "to_organisation_id"),
+        to_organisation_id=_uuid(hospital, "to_organisation_id"),
+        expert_id=_uuid(expert, "to_organisation_id") if expert else None,
         question=text(form, "question"),
         reason=text(form, "reason"),
         specialty=text(form, "specialty"),
@@ -134,7 +140,8 @@ def _form(
     case = cases.reach(db, me, case_id, "case:refer")
     cases.seen(db, me, case)
     language = language_of(request)
-    hospitals = [(str(h.id), in_language(language, h), stands) for h, stands in referrals.hospitals(db, me)]
+    found = referrals.hospitals(db, me)
+    hospitals = [(str(h.id), in_language(language, h), stands) for h, stands in found]
     if len(hospitals) == 1 and not values["to_organisation_id"]:
         values = values | {"to_organisation_id": hospitals[0][0]}
     context: dict[str, Any] = {
@@ -144,12 +151,23 @@ def _form(
         "ticks": ticks,
         "hospitals": hospitals,
         "administrators": [(in_language(language, one), one.phone) for one in people.members(db, me.organisation_id, "administrator")],
+        "person_name": partial(in_language, language),
+        "on_duty": {str(h.id): on_duty for h, stands in found if stands and (on_duty := _on_duty(db, me, h.id, values["specialty"]))},
         "missing": consents.missing(db, case),
         "named": [_place(language, field) for field in tried.errors if "." in field],
         "severed": case.kind in ("amputation", "devascularised"),
         "guided": case.state == "draft",
     }
     return render(request, "case/refer.html", status=tried.status, **context)
+
+
+def _on_duty(db: Tx, me: Actor, organisation_id: UUID, specialty: str) -> Duty | None:
+    """Who is on duty for a specialty at another hospital; None where it has no roster for it, or nobody able."""
+    try:
+        duty = rosters.ask(db, me, organisation_id=organisation_id, role="expert", specialty=specialty)
+    except (NotFound, Denied):
+        return None
+    return duty if duty.people else None
 
 
 def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID, tried: Attempt, sent: FormData = NOTHING) -> Response:
@@ -215,7 +233,11 @@ def _place(language: str, field: str) -> str:
 
 
 def _id(form: FormData, name: str) -> UUID:
+    return _uuid(text(form, name, 40), name)
+
+
+def _uuid(told: str, name: str) -> UUID:
     try:
-        return UUID(text(form, name, 40))
+        return UUID(told)
     except ValueError:
         raise Invalid("form-invalid", fields={name: "field-required"}) from None

@@ -18,6 +18,7 @@ from registry.web.edge import Db, Me
 from registry.web.forms import Sent, text
 from registry.web.moments import Clock
 from registry.web.pages import label, may, render, see
+from registry.web.roster import on_duty_lines
 from registry.web.scales import UnitClock
 from registry.web.titles import Title
 from registry.web.translations import language_of, translate
@@ -57,6 +58,7 @@ def work(request: Request, db: Db, me: Me) -> Response:
         items=[show.needed(item) for item in found.needs],
         waiting=[show.awaited(item) for item in found.waiting],
         due=found.follow_ups_due,
+        **on_duty_lines(db, me, language_of(request)),
     )
 
 
@@ -130,6 +132,8 @@ class _Shower:
         phones = tuple(
             (self.names.person(one.person_id), one.phone) for one in contacts if one.phone and one.person_id != self.me.person_id
         )
+        if item.waiting and item.waiting.duty_phone and any(one.person_id != self.me.person_id for one in contacts):
+            phones += ((translate(self.language, "roster-duty-phone"), item.waiting.duty_phone),)
         since = None if item.visit is not None else item.since
         return self.line(
             item.case,

@@ -52,6 +52,7 @@ notice-referral-allocated = A question has been given to you
 notice-referral-acknowledged = The expert has your question
 notice-referral-declined = A question was declined
 notice-referral-escalated = A question has had no answer in time
+notice-referral-backup = An expert has not answered in time and you are the backup on duty: call your coordinator
 notice-referral-withdrawn = A question was taken back
 notice-opinion-signed = An opinion was signed
 notice-opinion-addendum = An opinion was added to
@@ -65,6 +66,8 @@ notice-account-password-changed = Your password was changed
 notice-account-link-added = An account at your hospital now opens your account here
 notice-account-link-removed = An account at your hospital no longer opens your account here
 notice-account-signed-in = Somebody signed in to your account from a place that is new
+notice-roster-put-on = You have been put on duty within the next two days
+notice-roster-taken-off = You have been taken off a duty within the next two days
 
 referral-state-requested = Asked
 referral-state-allocated = Given to an expert

@@ -49,6 +49,7 @@ notice-referral-allocated = 有一份会诊分派给您
 notice-referral-acknowledged = 专家已收到您的问题
 notice-referral-declined = 会诊被婉拒
 notice-referral-escalated = 会诊未按时得到答复
+notice-referral-backup = 专家未按时答复，您是二线值班：请联系本院协调员
 notice-referral-withdrawn = 会诊已撤回
 notice-opinion-signed = 会诊意见已签署
 notice-opinion-addendum = 会诊意见有补充
@@ -62,6 +63,8 @@ notice-account-password-changed = 您的密码已更改
 notice-account-link-added = 医院账号已与您的账号关联，可用于登录
 notice-account-link-removed = 医院账号与您的账号的关联已解除
 notice-account-signed-in = 您的账号在新的地点登录
+notice-roster-put-on = 未来两天内为您新安排了值班
+notice-roster-taken-off = 未来两天内您的值班有取消
 
 referral-state-requested = 已申请
 referral-state-allocated = 已分派专家

@@ -154,6 +154,16 @@ OTHERS: dict[tuple[str, str], Expect] = {
     ("POST", "/inbox/{study_id}/file"): own(401, 422, 403, 403, 422),
     ("POST", "/inbox/uploads/{upload_id}/confirm"): own(401, 404, 403, 403, 404),
     ("POST", "/inbox/uploads/{upload_id}/reject"): own(401, 404, 403, 403, 404),
+    ("GET", "/hospital/roster"): own(303, 200, 200, 200),
+    ("POST", "/hospital/roster/absences"): own(401, 422, 422, 422, 422),
+    ("POST", "/hospital/roster/absences/{absence_id}/end"): Expect(401, 404, 403, 404, frozenset({303}), "coordinator"),
+    ("GET", "/hospital/roster/new"): Expect(303, 403, 403, 200, frozenset({200}), "coordinator"),
+    ("POST", "/hospital/roster/new"): Expect(401, 403, 403, 422, frozenset({422}), "coordinator"),
+    ("GET", "/hospital/roster/{roster_id}"): Expect(303, 403, 403, 404, frozenset({200}), "coordinator"),
+    ("POST", "/hospital/roster/{roster_id}"): Expect(401, 403, 403, 404, frozenset({422}), "coordinator"),
+    ("POST", "/hospital/roster/{roster_id}/covers"): Expect(401, 403, 403, 404, frozenset({422}), "coordinator"),
+    ("POST", "/hospital/roster/covers/{cover_id}/end"): Expect(401, 404, 403, 404, frozenset({303}), "coordinator"),
+    ("GET", "/api/v1/roster/duty"): own(401, 422, 422, 422, 422),
     ("GET", "/notices"): own(303, 200, 200, 200),
     ("POST", "/notices/read"): own(401, 303, 303, 303, 303),
     ("GET", "/account"): own(303, 200, 200, 200),
@@ -224,6 +234,7 @@ OTHERS: dict[tuple[str, str], Expect] = {
 LAST: dict[tuple[str, str], Expect] = {
     # a question that was put on the way is still out
     ("POST", "/cases/{case_id}/close"): act(participant=409),
+    ("POST", "/hospital/roster/{roster_id}/end"): Expect(401, 403, 403, 404, frozenset({303}), "coordinator"),
     ("POST", "/sign-out"): open_to_all(303),
 }
 

@@ -1,6 +1,7 @@
 """Every route of the application × {nobody, a stranger, another hospital, a participant, the administrator}."""
 
 import base64
+import datetime as dt
 import io
 import json
 import re
@@ -17,7 +18,8 @@ from starlette.testclient import TestClient
 
 from core import audit, ids
 from imaging import intake
-from registry import messages, referrals
+from registry import messages, referrals, rosters
+from registry.rotation import Rotation
 from tests.imaging import samples
 from tests.registry.conftest import World
 from tests.registry.web.conftest import BASE, House
@@ -75,8 +77,16 @@ def ids_of(world: World) -> dict[str, str]:
             db, world.cast.surgeon.actor, case_id=case.id, to_organisation_id=world.cast.taizhou.id, question="And the second look?"
         )
         referrals.allocate(db, world.cast.coordinator.actor, again.id, expert_id=world.cast.expert.id)
+        keeper, until = world.cast.coordinator.actor, ids.now() + dt.timedelta(days=1)
+        rotation = Rotation((world.cast.expert.id, world.cast.second_expert.id), "Asia/Shanghai", (dt.time(8),), 1, ids.now().date())
+        roster = rosters.create(db, keeper, role="expert", specialty="hand_surgery", rotation=rotation, phone="0576-5550199")
+        cover = rosters.cover(db, keeper, roster.id, person_id=world.cast.second_expert.id, until=until)
+        away = rosters.absent(db, keeper, person_id=world.cast.expert.id, since=until, until=until + dt.timedelta(days=1), reason="leave")
     nothing = str(ids.new())
     return {
+        "roster_id": str(roster.id),
+        "cover_id": str(cover.id),
+        "absence_id": str(away.id),
         "case_id": str(case.id),
         "patient_id": str(case.patient_id),
         "entry_id": str(injury.id),

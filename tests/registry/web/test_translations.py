@@ -169,7 +169,11 @@ def test_no_text_outside_the_catalogue(house: House) -> None:
             "/cases/{case_id}/entries/injury?replaces={entry_id}",
         ],
         "expert": ["/", "/cases/{case_id}", "/cases/{case_id}/opinion", "/cases/{case_id}/referrals/{referral_id}"],
-        "coordinator": ["/", "/cases/{case_id}", "/cases/{case_id}/referrals/{referral_id}"],
+        "coordinator": [
+            *("/", "/cases/{case_id}", "/cases/{case_id}/referrals/{referral_id}", "/hospital/roster"),
+            *("/hospital/roster?at=2026-01-02T03:04", "/hospital/roster/new", "/hospital/roster/{roster_id}"),
+        ],
+        "nurse": ["/hospital/roster"],
         "administrator": ["/audit", "/audit/proof", "/audit/person/{person_id}", "/invitation"]
         + [
             f"/hospital/{place}"
