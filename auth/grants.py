@@ -35,6 +35,7 @@ class Grant(Base):
     __table_args__ = (
         Index("ix_grants_case_id", "case_id"),
         Index("ix_grants_grantee", "grantee_organisation_id", "role", "person_id"),
+        Index("ix_grants_until", "grantee_organisation_id", "expires_at"),
         # two indexes, since no NULL equals another
         Index("uq_grants_live_person", *_SAME, "person_id", unique=True, sqlite_where=_LIVE_PERSON, postgresql_where=_LIVE_PERSON),
         Index("uq_grants_live_role", *_SAME, unique=True, sqlite_where=_LIVE_ROLE, postgresql_where=_LIVE_ROLE),

@@ -4,8 +4,13 @@
 of this process before ``BEGIN IMMEDIATE``, because SQLite's own busy handler starves writers under
 contention; other processes still wait by ``busy_timeout``. SQLite older than 3.51.3 is refused: its
 WAL-reset fault loses committed rows (sqlite.org, release log 3.51.3).
+
+A transaction says for whom it acts: for one organisation, as the system, or for nobody. On PostgreSQL that is
+a setting of the transaction (SET LOCAL) which the policies of row-level security ask (`registry.walls`); who
+acts for nobody sees no row of theirs. SQLite has no such second wall.
 """
 
+import copy
 import logging
 import os
 import stat
@@ -13,10 +18,11 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Self
+from uuid import UUID
 
 import pysqlite3.dbapi2 as sqlite
-from sqlalchemy import Engine, ExceptionContext, create_engine, event
+from sqlalchemy import Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -31,14 +37,34 @@ OLDEST_SQLITE = (3, 51, 3)
 SQLITE_ERROR = 1
 BUSY_TIMEOUT_MS = 15_000
 
+ACTING = "shanhai.acting"
+"""The setting of a PostgreSQL transaction that says for whom it acts: the id of an organisation, SYSTEM, or nothing."""
+SYSTEM = "system"
+
 log = logging.getLogger("shanhai.db")
 
 
 class Tx(Session):
-    """One transaction, with the keyring and the store its verbs need."""
+    """One transaction, with the keyring and the store its verbs need.
+
+    ``acting`` is for whom: an organisation, SYSTEM (jobs, commands, sign-in), or None for nobody.
+    """
 
     keyring: Keyring
     store: Store
+    acting: UUID | str | None = None
+
+    def act_for(self, organisation_id: UUID) -> None:
+        """From here on, act for that organisation alone. It only ever narrows: RuntimeError once it is another's."""
+        if self.acting != organisation_id:
+            if isinstance(self.acting, UUID):
+                raise RuntimeError("a transaction acts for one organisation")
+            self._act(organisation_id)
+
+    def _act(self, acting: UUID | str) -> None:
+        if self.get_bind().dialect.name == "postgresql":
+            self.execute(text("SELECT set_config(:name, :acting, true)"), {"name": ACTING, "acting": str(acting)})
+        self.acting = acting
 
 
 class FairLock:
@@ -74,10 +100,19 @@ class Database:
         self.store = store
         self.engine = _engine(url)
         self._writer = FairLock() if self.engine.dialect.name == "sqlite" else None
+        self._acting: str | None = SYSTEM
+
+    def at_the_edge(self) -> Self:
+        """The same database as it is met from outside: a transaction acts for nobody until it says for whom."""
+        edge = copy.copy(self)
+        edge._acting = None
+        return edge
 
     @contextmanager
-    def begin(self, *, readonly: bool = False) -> Iterator[Tx]:
+    def begin(self, *, readonly: bool = False, acting: UUID | None = None) -> Iterator[Tx]:
         """One transaction: committed when the block ends well, rolled back when it raises.
+
+        It acts for the organisation ``acting``; without one as the system, or at the edge for nobody.
 
         Raises Conflict ``written-meanwhile`` and PreconditionFailed ``changed-meanwhile`` when another
         transaction was first, Invalid ``value-invalid`` for what the engine cannot hold (a NUL in a text, a number
@@ -85,14 +120,14 @@ class Database:
         locked for too long, full, or changing hands.
         """
         if self._writer is None or readonly:
-            with self._transaction(readonly=readonly) as db:
+            with self._transaction(readonly=readonly, acting=acting or self._acting) as db:
                 yield db
         else:
-            with self._writer, self._transaction(readonly=False) as db:
+            with self._writer, self._transaction(readonly=False, acting=acting or self._acting) as db:
                 yield db
 
     @contextmanager
-    def _transaction(self, *, readonly: bool) -> Iterator[Tx]:
+    def _transaction(self, *, readonly: bool, acting: UUID | str | None) -> Iterator[Tx]:
         options: dict[str, Any] = {"readonly": readonly}
         if readonly and self.engine.dialect.name == "postgresql":
             options["postgresql_readonly"] = True
@@ -100,6 +135,8 @@ class Database:
             db.keyring, db.store = self.keyring, self.store
             try:
                 db.connection(execution_options=options)
+                if acting is not None:
+                    db._act(acting)
                 yield db
                 db.commit()
             except StaleDataError:

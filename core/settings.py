@@ -20,6 +20,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path("data"), description="Folder of the embedded database, store and root key")
     database_url: str = Field(default="", description="SQLAlchemy URL; default SQLite inside the data folder")
+    owner_database_url: str = Field(
+        default="", description="The same database as the role that owns its tables, for shanhai migrate alone; default the same role"
+    )
     store_url: str = Field(default="", description="file:///folder or s3://bucket/prefix; default a folder inside the data folder")
     keyring_url: str = Field(default="", description="file:///path of the root key; default a file inside the data folder")
     base_url: str = Field(default="http://localhost:8000", description="Address people type; https except on the loopback interface")
@@ -72,6 +75,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database URL in force."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'shanhai.sqlite').resolve()}"
+
+    @property
+    def owner_database(self) -> str:
+        """The database URL that migrations run under."""
+        return self.owner_database_url or self.database
 
     @property
     def store(self) -> str:

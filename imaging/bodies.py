@@ -133,7 +133,7 @@ class Sink:
         """Put away what is held, as a part of its own."""
         if not self._held:
             return
-        with self._database.begin(readonly=True) as db:
+        with self._database.begin(readonly=True, acting=self._unit.organisation_id) as db:
             object_id, writer = new_writer(db, self._unit)
         piece = put(self._database.store, object_id, writer, self._start, self._held)
         self._start += len(self._held)

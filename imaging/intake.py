@@ -57,7 +57,7 @@ def take_in(
     database: Database, pool: Pool, actor: Actor, case_id: UUID | None, name: str, data: bytes, *, expected: Expect = nobody
 ) -> Upload:
     """Upload and file one small file at once, into a case of the actor's own hospital or its inbox."""
-    with database.begin() as db:
+    with database.begin(acting=actor.organisation_id) as db:
         upload = uploads.create(db, actor, organisation_id=actor.organisation_id, case_id=case_id, length=len(data), name=name)
     receiver = uploads.Receiver(database, actor, upload.id, offset=0)
     receiver.feed(data)
@@ -73,7 +73,7 @@ def process(
     What can be read no longer is refused as ``damaged``. Raises NotFound, and Unavailable when the sandbox or the store is.
     """
     ready = "held" if confirmed else "received"
-    with database.begin(readonly=True) as db:
+    with database.begin(readonly=True, acting=actor.organisation_id if actor is not None else None) as db:
         upload = db.get(Upload, upload_id)
         if upload is None:
             raise NotFound("upload-not-found")
@@ -90,7 +90,7 @@ def process(
         seen, verdict = None, Verdict("refused", DAMAGED)
     made = _store_made(database, upload, seen)
     try:
-        with database.begin() as db:
+        with database.begin(acting=actor.organisation_id) as db:
             upload = db.scalars(select(Upload).where(Upload.id == upload_id).with_for_update()).one()
             if upload.state != ready:
                 bodies.discard(db.store, made)
@@ -119,7 +119,7 @@ def confirm(database: Database, pool: Pool, actor: Actor, upload_id: UUID, *, ex
     Needs ``image:upload`` on the case. Raises NotFound, Denied, and Conflict when it is not held, or held for what
     no person can decide (identifiers that something else has).
     """
-    with database.begin() as db:
+    with database.begin(acting=actor.organisation_id) as db:
         upload = _held(db, actor, upload_id)
         if upload.reason not in filing.CONFIRMABLE:
             raise Conflict("image-not-confirmable")
@@ -150,7 +150,7 @@ def _look(
     """What the file is; or, without an answer, the verdict that needs none."""
     if upload.offset != upload.length or upload.declared_sha256 not in (None, sha256):
         return None, Verdict("refused", "checksum")
-    with database.begin(readonly=True) as db:
+    with database.begin(readonly=True, acting=upload.organisation_id) as db:
         same = filing.twin(db, upload, sha256)
     if same is not None:
         return None, Verdict("duplicate", instance_id=same)

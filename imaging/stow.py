@@ -77,7 +77,7 @@ class Request:
         self._made: dict[str, UUID] = {}
         """The study keys made in this request, by Study Instance UID."""
         self._part: _Part | None = None
-        with database.begin() as db:
+        with database.begin(acting=actor.organisation_id) as db:
             self._authorise(db)
 
     def feed(self, data: bytes) -> None:
@@ -128,7 +128,7 @@ class Request:
         return seen
 
     def _refuse(self, upload: Upload, reason: str) -> None:
-        with self._database.begin() as db:
+        with self._database.begin(acting=self._actor.organisation_id) as db:
             self._authorise(db)
             filing.conclude(db, upload, Verdict("refused", reason))
             db.add(upload)
@@ -154,7 +154,7 @@ class Request:
     def _filed(self, batch: list[_Object]) -> bool:
         """Keys first, then bytes, then rows; False, and nothing filed, when a key no longer lies where it was made."""
         self._put_away(batch)
-        with self._database.begin() as db:
+        with self._database.begin(acting=self._actor.organisation_id) as db:
             self._authorise(db)
             filing.serialise(db, self._organisation_id)
             if not all(self._lies(db, key_id) for key_id in {each.upload.key_id for each in _small(batch)}):
@@ -166,7 +166,7 @@ class Request:
         return True
 
     def _put_away(self, batch: list[_Object]) -> None:
-        with self._database.begin() as db:
+        with self._database.begin(acting=self._actor.organisation_id) as db:
             self._authorise(db)
             writers = []
             for each in batch:
@@ -246,7 +246,7 @@ class _Part:
             return
         self._held += data
         if len(self._held) > SMALL:
-            with self._database.begin() as db:
+            with self._database.begin(acting=self.upload.organisation_id) as db:
                 db.keyring.create_study(db, self.upload.organisation_id, self.upload.key_id, self.upload.case_id)
             self._sink = Sink(self._database, self.upload.unit, self._pieces.append)
             self._sink.feed(self._held)
@@ -256,7 +256,7 @@ class _Part:
         if self._sink is None:
             return Memory(bytes(self._held))
         self._sink.flush()
-        with self._database.begin(readonly=True) as db:
+        with self._database.begin(readonly=True, acting=self.upload.organisation_id) as db:
             return bodies.open_body(db, self.upload.unit, self._pieces)
 
     def whole(self, seen: Examined) -> _Object:
@@ -267,7 +267,7 @@ class _Part:
         """Let go of the bytes, and of the key they had of their own."""
         bodies.discard(self._database.store, self._pieces)
         if self._sink is not None:
-            with self._database.begin() as db:
+            with self._database.begin(acting=self.upload.organisation_id) as db:
                 db.keyring.destroy(db, self.upload.unit)
 
 

@@ -91,6 +91,8 @@ class Instance(Base):
     __table_args__ = (
         _unique("uq_instances_sop", "organisation_id", "sop_instance_uid", where="state = 'filed'"),
         Index("ix_instances_study", "study_id"),
+        Index("ix_instances_key", "key_id"),
+        Index("ix_instances_body", "body_id"),
         Index("ix_instances_series", "series_id", "instance_number"),
         Index("ix_instances_case", "case_id", "sha256"),
     )

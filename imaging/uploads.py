@@ -166,7 +166,7 @@ class Receiver:
         self._checksum = checksum
         self._patch = hashlib.sha256() if checksum is not None else None
         self._waiting: list[Piece] = []
-        with database.begin() as db:
+        with database.begin(acting=actor.organisation_id) as db:
             upload = _own(db, actor, upload_id)
             _check_receiving(upload, offset)
             self._length = upload.length
@@ -207,7 +207,7 @@ class Receiver:
         if not parts:
             return
         try:
-            with self._database.begin() as db:
+            with self._database.begin(acting=self._actor.organisation_id) as db:
                 upload = _own(db, self._actor, self._upload_id, lock=True)
                 _check_receiving(upload, parts[0].start)
                 if (db.scalar(select(func.count()).where(Part.body_id == upload.id)) or 0) >= bodies.PARTS_LIMIT:

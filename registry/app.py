@@ -20,6 +20,7 @@ from core.keyring import Keyring, open_provider
 from core.settings import Settings
 from core.storage import open_store
 from imaging.sandbox import Pool
+from registry import schema, walls
 from registry.web import openapi, problems
 from registry.web.assets import Assets
 from registry.web.edge import Gate
@@ -47,6 +48,17 @@ def open_database(settings: Settings) -> Database:
     return Database(settings.database, Keyring(open_provider(settings.keyring)), open_store(settings.store))
 
 
+def bring_up_to_date(settings: Settings) -> None:
+    """Migrate the database of a deployment as the owner of its tables, and give the role that serves it its rights."""
+    served = open_database(settings)
+    owned = open_database(settings.model_copy(update={"database_url": settings.owner_database}))
+    try:
+        schema.upgrade(owned, walls.role(served))
+    finally:
+        owned.close()
+        served.close()
+
+
 def create_app(settings: Settings, database: Database | None = None, pool: Pool | None = None) -> FastAPI:
     """The application over ``database`` and ``pool``, or over what the settings name; what it opens it closes."""
     base = database or open_database(settings)
@@ -67,7 +79,8 @@ def create_app(settings: Settings, database: Database | None = None, pool: Pool 
             base.close()
 
     app = FastAPI(title="Shanhai", version="1", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, lifespan=life)
-    app.state.database, app.state.pool, app.state.gate, app.state.metrics = base, workers, Gate.of(base), metrics
+    app.state.database, app.state.machinery = base.at_the_edge(), base
+    app.state.pool, app.state.gate, app.state.metrics = workers, Gate.of(base), metrics
     app.state.base_url, app.state.checkpoints = settings.base_url, settings.checkpoints
     app.state.upload_limit, app.state.providers = settings.upload_limit_bytes, Directory(Caller(at_home=settings.on_loopback))
     app.state.limits = Limits(

@@ -4,8 +4,7 @@ import datetime as dt
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -25,9 +24,9 @@ from core.ledger import Head
 from core.settings import Settings
 from imaging import previews as renditions
 from imaging.sandbox import Pool
-from registry import cli_people, cli_sso, demo_world, sample, schema
+from registry import cli_people, cli_sso, demo_world, sample, schema, walls
 from registry import worker as workers
-from registry.app import create_app, listening, open_database
+from registry.app import bring_up_to_date, create_app, listening, open_database
 
 HOST = "127.0.0.1"
 
@@ -67,13 +66,8 @@ def main() -> None:
         sys.exit(f"shanhai: these settings are not safe to start with\n{problems}")
 
 
-@contextmanager
-def _opened() -> Iterator[Database]:
-    database = open_database(Settings())
-    try:
-        yield database
-    finally:
-        database.close()
+def _opened(settings: Settings | None = None) -> closing[Database]:
+    return closing(open_database(settings or Settings()))
 
 
 @app.command()
@@ -83,10 +77,11 @@ def serve(port: Port = 8000, host: Annotated[str, typer.Option(help="Address to 
     Example:  SHANHAI_BASE_URL=https://shanhai.example.org shanhai serve --port 8000
     """
     settings = Settings()
-    database = open_database(settings)
-    if not schema.is_current(database):
-        sys.exit("shanhai: the database is not at the newest schema. Run: shanhai migrate")
-    _run(settings, database, Pool(settings.sandbox_workers), host, port)
+    with _opened(settings) as database:
+        if not schema.is_current(database):
+            sys.exit("shanhai: the database is not at the newest schema. Run: shanhai migrate")
+        walls.check(database)
+        _run(settings, database, Pool(settings.sandbox_workers), host, port)
 
 
 @app.command()
@@ -103,8 +98,8 @@ def demo(
     # defaults alone, whatever the environment says: the demo never writes into a hospital's database
     settings = Settings.model_construct(data_dir=folder, base_url=f"http://localhost:{port}")
     open_provider(settings.keyring, create=True)
+    bring_up_to_date(settings)
     database = open_database(settings)
-    schema.upgrade(database)
     pool = Pool(settings.sandbox_workers)
     pool.start()
     if sample.is_empty(database):
@@ -129,12 +124,11 @@ def _run(settings: Settings, database: Database, pool: Pool, host: str, port: in
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to the newest schema, in one transaction.
+    """Bring the database to the newest schema, in one transaction; on PostgreSQL by SHANHAI_OWNER_DATABASE_URL.
 
     Example:  shanhai migrate
     """
-    with _opened() as database:
-        schema.upgrade(database)
+    bring_up_to_date(Settings())
     print("The database is at the newest schema.")
 
 
@@ -146,7 +140,8 @@ def worker() -> None:
     """
     settings = Settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    with _opened() as database:
+    with _opened(settings) as database:
+        walls.check(database)
         pool = Pool(settings.sandbox_workers)
         try:
             workers.worker(database, pool, settings.checkpoints).run()

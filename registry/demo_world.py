@@ -14,15 +14,15 @@ from pathlib import Path
 from core.keyring import open_provider
 from core.settings import Settings
 from imaging.sandbox import Pool
-from registry import sample, sample_cases, schema
-from registry.app import open_database
+from registry import sample, sample_cases
+from registry.app import bring_up_to_date, open_database
 
 
 def make(settings: Settings) -> None:
     """Migrate, make the keys, tell the cases and write down the sign-ins, in an empty database."""
     open_provider(settings.keyring, create=True)
+    bring_up_to_date(settings)
     database = open_database(settings)
-    schema.upgrade(database)
     pool = Pool(settings.sandbox_workers)
     pool.start()
     try:

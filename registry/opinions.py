@@ -43,7 +43,7 @@ class Opinion(Base):
     """
 
     __tablename__ = "opinions"
-    __table_args__ = (Index(None, "case_id", "id"), Index(None, "organisation_id", "signed_at"))
+    __table_args__ = (Index(None, "case_id", "id"), Index(None, "organisation_id", "signed_at"), Index(None, "author_organisation_id"))
 
     id: Mapped[IdColumn]
     organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))

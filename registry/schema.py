@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from core.db import Database
+from registry import walls
 
 PACKAGES = ("core", "auth", "imaging", "registry")
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
@@ -41,16 +42,19 @@ def config(connection: Connection | None = None) -> Config:
     return settings
 
 
-def upgrade(database: Database) -> None:
-    """Bring the schema to the newest migration, in one transaction.
+def upgrade(database: Database, application: str | None = None) -> None:
+    """Bring the schema to the newest migration, and the wall between hospitals to `registry.walls`, in one transaction.
 
+    ``application`` is the PostgreSQL role of the server, which gets the rights it needs, where it is not the owner.
     On PostgreSQL a lock that is not had within five seconds ends the attempt rather than the service.
     """
     with database.begin() as db:
         connection = db.connection()
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+        walls.take_down(connection)
         command.upgrade(config(connection), "head")
+        walls.put_up(connection, application)
 
 
 def is_current(database: Database) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, and_, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import agreements, news, people, rules
@@ -88,10 +88,12 @@ def chased(db: Tx, actor: Actor) -> list[Chased]:
     """What is to be settled between the actor's hospital and others, by the other hospital. Needs ``agreement:manage``."""
     rules.require_in_organisation(actor, "agreement:manage")
     own = actor.organisation_id
-    query = select(Unagreed, Case).join(Case, Case.id == Unagreed.case_id).where(_open(), _party(own))
+    query = (
+        select(Unagreed, Case).outerjoin(Case, and_(Case.id == Unagreed.case_id, Case.organisation_id == own)).where(_open(), _party(own))
+    )
     found: dict[tuple[UUID, UUID], list[Crossing]] = {}
     for row, case in db.execute(query.order_by(Unagreed.at, Unagreed.id)):
-        crossing = Crossing(row.referral_id, row.at, case.number if row.organisation_id == own else None)
+        crossing = Crossing(row.referral_id, row.at, case.number if case is not None else None)
         found.setdefault(row.pair, []).append(crossing)
     now = ids.now()
     return [Chased(*pair, tuple(rows)) for pair, rows in found.items() if agreements.agreement_between(db, *pair, now) is None]

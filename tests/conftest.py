@@ -38,16 +38,22 @@ END $$
 
 @dataclass(frozen=True)
 class Engine:
-    """One of the two pairs of database and store; the URLs lead to an empty, private one with the schema in place."""
+    """One of the two pairs of database and store; the URLs lead to an empty, private one with the schema in place.
+
+    On PostgreSQL ``database_url`` is the application's role, ``owner_url`` the owner's of the tables, and ``root_url``
+    the database administrator's, whom no wall holds. SQLite knows no roles: there all three are the same.
+    """
 
     name: str
     folder: Path
     database_url: str
     store_url: str
+    owner_url: str
+    root_url: str
 
-    def open(self) -> "Database":
-        """A ``Database`` on it, with a fresh root key."""
-        return open_database(self.database_url, self.store_url, self.folder)
+    def open(self, url: str = "") -> "Database":
+        """A ``Database`` on it, with a fresh root key: as the application meets it, or by another of its URLs."""
+        return open_database(url or self.database_url, self.store_url, self.folder)
 
 
 class Engines:
@@ -74,8 +80,8 @@ class Engines:
     def postgres_template(self) -> str:
         """The name of a PostgreSQL database that holds the schema and nothing else."""
         name = f"schema{uuid4().hex}"
-        self.postgres.execute(f"CREATE DATABASE {name}")
-        create_schema(self.postgres.url(name), self.folder / name)
+        self.postgres.execute(f"CREATE DATABASE {name} OWNER {self.postgres.OWNER}")
+        create_schema(self.postgres.url(name, self.postgres.OWNER), self.folder / name, self.postgres.APPLICATION)
         return name
 
     @cached_property
@@ -102,14 +108,17 @@ class Engines:
         if name == engines.SQLITE_DIRECTORY:
             return self._engine(name, folder, "")
         database = f"blank{uuid4().hex}"
-        self.postgres.execute(f"CREATE DATABASE {database}")
+        self.postgres.execute(f"CREATE DATABASE {database} OWNER {self.postgres.OWNER}")
         return self._engine(name, folder, database)
 
     def _engine(self, name: str, folder: Path, database: str) -> Engine:
         if name == engines.SQLITE_DIRECTORY:
-            return Engine(name, folder, f"sqlite:///{folder / 'shanhai.sqlite'}", (folder / "objects").as_uri())
+            url = f"sqlite:///{folder / 'shanhai.sqlite'}"
+            return Engine(name, folder, url, (folder / "objects").as_uri(), url, url)
         assert self.s3
-        return Engine(name, folder, self.postgres.url(database), f"s3://{engines.BUCKET}/{uuid4().hex}")
+        server = self.postgres
+        application, owner, root = (server.url(database, role) for role in (server.APPLICATION, server.OWNER, "shanhai"))
+        return Engine(name, folder, application, f"s3://{engines.BUCKET}/{uuid4().hex}", owner, root)
 
     def clean(self) -> None:
         """Empty the PostgreSQL databases handed out so far: six times as fast as making new ones."""
@@ -135,14 +144,14 @@ def open_database(url: str, store_url: str, folder: Path) -> "Database":
     return Database(url, Keyring(FileProvider(folder / "keys" / "root.key", create=True)), open_store(store_url))
 
 
-def create_schema(url: str, folder: Path) -> None:
-    """The schema as a deployment gets it: by the migrations."""
+def create_schema(url: str, folder: Path, application: str | None = None) -> None:
+    """The schema as a deployment gets it: by the migrations, run as the owner."""
     from registry import schema
 
     folder.mkdir()
     database = open_database(url, (folder / "objects").as_uri(), folder)
     schema.load()
-    schema.upgrade(database)
+    schema.upgrade(database, application)
     database.close()
 
 
@@ -172,6 +181,14 @@ def engine(request: pytest.FixtureRequest, all_engines: Engines, tmp_path: Path)
 def blank_engine(request: pytest.FixtureRequest, all_engines: Engines, tmp_path: Path) -> Engine:
     """The like without any table."""
     return all_engines.blank(request.param, tmp_path)
+
+
+@pytest.fixture
+def root(engine: Engine, database: "Database") -> "Iterator[Database]":
+    """The same database as its administrator meets it, for attacks and accidents on the database itself."""
+    opened = engine.open(engine.root_url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -121,7 +121,13 @@ class Server:
 
 
 class Postgres(Server):
-    """PostgreSQL with a password, listening on 127.0.0.1 alone."""
+    """PostgreSQL with a password, listening on 127.0.0.1 alone, and with the roles of a deployment.
+
+    ``shanhai`` is the superuser. OWNER owns the tables, and what is under test connects as APPLICATION, so that
+    the whole suite stands behind the wall between hospitals.
+    """
+
+    OWNER, APPLICATION = "shanhai_owner", "shanhai_app"
 
     def __init__(self) -> None:
         owner = _owner()
@@ -166,10 +172,12 @@ class Postgres(Server):
             command += ["-c", f"{name}={value}"]
         super().__init__(command, folder, stop=signal.SIGINT, owner=owner)
         self.wait_until(self._answers)
+        for role in (self.OWNER, self.APPLICATION):
+            self.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{self.password}'")
 
-    def url(self, database: str) -> str:
-        """The SQLAlchemy URL of one of its databases."""
-        return f"postgresql+psycopg://shanhai:{self.password}@127.0.0.1:{self.port}/{database}"
+    def url(self, database: str, role: str = "shanhai") -> str:
+        """The SQLAlchemy URL of one of its databases, for the superuser or another role."""
+        return f"postgresql+psycopg://{role}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def execute(self, statement: str, database: str = "postgres") -> None:
         """Run one statement outside any transaction."""

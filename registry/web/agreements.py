@@ -1,4 +1,7 @@
-"""Agreements with other hospitals: who waits for whom, what stands, and what went without one."""
+"""Agreements with other hospitals: who waits for whom, what stands, and what went without one.
+
+What binds two hospitals is written into the log, and sealed under the keys, of both: those requests act as the system.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,7 +23,7 @@ from core.errors import Invalid
 from core.sealed import Reader
 from registry import unagreed
 from registry.web import streams
-from registry.web.edge import Db, Me, short
+from registry.web.edge import Db, Machinery, Me, Negotiator, short
 from registry.web.forms import Attempt, Sent, attempt, day, file, text, with_file
 from registry.web.moments import Clock
 from registry.web.pages import in_language, render, see
@@ -52,7 +55,7 @@ def new(request: Request, db: Db, me: Me) -> Response:
 
 
 @router.post(f"{HOME}/new")
-def propose(request: Request, form: Filled, db: Db, me: Me) -> Response:
+def propose(request: Request, form: Filled, db: Machinery, me: Negotiator) -> Response:
     """Offer it to the other hospital."""
     with attempt(db) as tried:
         starts, document = day(form, "starts"), file(form, "document")
@@ -74,7 +77,7 @@ def propose(request: Request, form: Filled, db: Db, me: Me) -> Response:
 
 
 @router.post(f"{HOME}/settle")
-def settle(request: Request, db: Db, me: Me, form: Sent) -> Response:
+def settle(request: Request, db: Machinery, me: Negotiator, form: Sent) -> Response:
     """Close the chase for referrals that went without an agreement."""
     with attempt(db) as tried:
         unagreed.settle(db, me, referrals=_ids(form, "referral"), reason=text(form, "reason"))
@@ -102,7 +105,7 @@ async def document(request: Request, agreement_id: UUID) -> Response:
 
 
 @router.post(f"{HOME}/{{agreement_id}}/confirm")
-def confirm(request: Request, db: Db, me: Me, agreement_id: UUID) -> Response:
+def confirm(request: Request, db: Machinery, me: Negotiator, agreement_id: UUID) -> Response:
     """Bind the own hospital."""
     with attempt(db) as tried:
         agreements.confirm(db, me, agreement_id)
@@ -110,7 +113,7 @@ def confirm(request: Request, db: Db, me: Me, agreement_id: UUID) -> Response:
 
 
 @router.post(f"{HOME}/{{agreement_id}}/refuse")
-def refuse(request: Request, db: Db, me: Me, form: Sent, agreement_id: UUID) -> Response:
+def refuse(request: Request, db: Machinery, me: Negotiator, form: Sent, agreement_id: UUID) -> Response:
     """Say no, with a reason."""
     with attempt(db) as tried:
         agreements.refuse(db, me, agreement_id, reason=text(form, "reason"))
@@ -118,7 +121,7 @@ def refuse(request: Request, db: Db, me: Me, form: Sent, agreement_id: UUID) -> 
 
 
 @router.post(f"{HOME}/{{agreement_id}}/withdraw")
-def withdraw(request: Request, db: Db, me: Me, agreement_id: UUID) -> Response:
+def withdraw(request: Request, db: Machinery, me: Negotiator, agreement_id: UUID) -> Response:
     """Take a proposal back."""
     with attempt(db) as tried:
         agreements.withdraw(db, me, agreement_id)
@@ -126,7 +129,7 @@ def withdraw(request: Request, db: Db, me: Me, agreement_id: UUID) -> Response:
 
 
 @router.post(f"{HOME}/{{agreement_id}}/end")
-def end(request: Request, db: Db, me: Me, form: Sent, agreement_id: UUID) -> Response:
+def end(request: Request, db: Machinery, me: Negotiator, form: Sent, agreement_id: UUID) -> Response:
     """End it now."""
     with attempt(db) as tried:
         agreements.end(db, me, agreement_id, reason=text(form, "reason"))

@@ -4,11 +4,16 @@ Routes take ``Db`` and ``Me`` and call one verb. The transaction ends *before* t
 (``scope="function"``), so nobody is told 200 for something that was not committed; a verb that raises
 rolls everything back. Streams use ``short`` for transactions of their own, and what waits for another server ``apart``.
 
+A transaction begins acting for nobody, and once the actor is found for the actor's organisation: PostgreSQL
+itself then shows no more than that (`registry.walls`). Only signing in and what two hospitals agree on act as the
+system.
+
 A writing transaction on SQLite waits behind a lock. If waiting requests held a worker thread each, the
 one that holds the lock could find no thread for its route; so they wait at an asynchronous gate first.
 """
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated, TypeVar, cast
 
 from anyio import Semaphore
@@ -50,13 +55,25 @@ class Gate:
 
 
 def database_of(request: HTTPConnection) -> Database:
-    """The database the application was made with."""
+    """The database the application was made with, as it is met at the edge: acting for nobody at first."""
     return cast(Database, request.app.state.database)
 
 
 async def tx(request: Request) -> AsyncIterator[Tx]:
     """The request's one transaction: committed when the route has returned, rolled back when it raised."""
-    async with request.app.state.gate(), contextmanager_in_threadpool(database_of(request).begin()) as db:
+    async with _transaction(request, database_of(request)) as db:
+        yield db
+
+
+async def machinery(request: Request) -> AsyncIterator[Tx]:
+    """The like, acting as the system: for signing in, before anybody is known, and for what binds two hospitals (``Negotiator``)."""
+    async with _transaction(request, request.app.state.machinery) as db:
+        yield db
+
+
+@asynccontextmanager
+async def _transaction(request: Request, database: Database) -> AsyncIterator[Tx]:
+    async with request.app.state.gate(), contextmanager_in_threadpool(database.begin()) as db:
         request.state.db = db
         try:
             yield db
@@ -65,12 +82,14 @@ async def tx(request: Request) -> AsyncIterator[Tx]:
 
 
 Db = Annotated[Tx, Depends(tx, scope="function")]
+Machinery = Annotated[Tx, Depends(machinery, scope="function")]
 
 
 def find_actor(request: HTTPConnection, db: Tx) -> Actor | None:
     """Who sent the request: the bearer of a token, else the holder of a session cookie, else None.
 
-    A request with an ``Authorization`` header is judged by it alone; a cookie beside it is ignored.
+    A request with an ``Authorization`` header is judged by it alone; a cookie beside it is ignored. From here on a
+    transaction that acted for nobody acts for their organisation.
     """
     scheme, _, credential = request.headers.get("authorization", "").partition(" ")
     found: Actor | None = None
@@ -78,6 +97,8 @@ def find_actor(request: HTTPConnection, db: Tx) -> Actor | None:
         found = tokens.resolve(db, credential.strip()) if scheme.lower() == "bearer" else None
     elif cookie := request.cookies.get(COOKIE):
         found = sessions.resolve(db, cookie, touch="poll" not in request.query_params)
+    if found is not None and db.acting is None:
+        db.act_for(found.organisation_id)
     request.state.actor = found
     return found
 
@@ -95,7 +116,19 @@ def visitor(request: Request, db: Db) -> Actor | None:
     return find_actor(request, db)
 
 
+def negotiator(request: Request, db: Machinery) -> Actor:
+    """Who sent a request that is written into the houses of two hospitals at once. Raises SignInNeeded."""
+    return actor(request, db)
+
+
+def newcomer(request: Request, db: Machinery) -> Actor | None:
+    """The like, of whom nobody may know anything yet."""
+    return find_actor(request, db)
+
+
 Me = Annotated[Actor, Depends(actor, scope="function")]
+Negotiator = Annotated[Actor, Depends(negotiator, scope="function")]
+Newcomer = Annotated[Actor | None, Depends(newcomer, scope="function")]
 Visitor = Annotated[Actor | None, Depends(visitor, scope="function")]
 
 
@@ -112,17 +145,20 @@ async def short(request: HTTPConnection, work: Callable[[Tx, Actor], T]) -> T:
             raise SignInNeeded("sign-in-needed")
         return work(db, found)
 
-    return await apart(request, whole)
+    return await _apart(request, database_of(request), whole)
 
 
 async def apart(request: HTTPConnection, work: Callable[[Tx], T]) -> T:
     """Run ``work`` in one short transaction of its own, on a worker thread, whoever asks; a page it renders has its shell.
 
-    For routes that wait for somebody else in between, which no transaction may.
+    For signing in by way of somebody else, whom no transaction waits for; it acts as the system, as `machinery` does.
     """
+    return await _apart(request, request.app.state.machinery, work)
 
+
+async def _apart(request: HTTPConnection, database: Database, work: Callable[[Tx], T]) -> T:
     def whole() -> T:
-        with database_of(request).begin() as db:
+        with database.begin() as db:
             request.state.db = db
             try:
                 return work(db)

@@ -1,7 +1,8 @@
 """Invitations on pages: made by an administrator into their hospital, by a surgeon to a case, and accepted by whoever has the code.
 
 The code travels in the body of a form, never in an address, and is shown once to whoever made the invitation, with a
-letter ready to be sent that says where to type it and nothing about a patient.
+letter ready to be sent that says where to type it and nothing about a patient. Whoever accepts one may be of any
+hospital or none: those requests act as the system.
 """
 
 from typing import Any
@@ -23,7 +24,7 @@ from core.errors import Invalid, NotFound
 from registry import cases, invited
 from registry.cases import Case
 from registry.web.case import banner
-from registry.web.edge import Db, Me, Visitor
+from registry.web.edge import Db, Machinery, Me, Negotiator, Newcomer, Visitor
 from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.moments import Clock
 from registry.web.pages import in_language, render, see
@@ -99,13 +100,13 @@ def enter(request: Request, me: Visitor) -> Response:
 
 
 @router.post("/invitation")
-def look(request: Request, db: Db, me: Visitor, form: Sent) -> Response:
+def look(request: Request, db: Machinery, me: Newcomer, form: Sent) -> Response:
     """What a code is an invitation to, and the ways to accept it."""
     return _offered(request, db, form, Attempt())
 
 
 @router.post("/invitation/accept")
-def accept(request: Request, db: Db, me: Me, form: Sent) -> Response:
+def accept(request: Request, db: Machinery, me: Negotiator, form: Sent) -> Response:
     """Accept with the account one has."""
     code = text(form, "invitation", 200)
     answer: Invitation | Case | Refused | None = None
@@ -123,7 +124,7 @@ def accept(request: Request, db: Db, me: Me, form: Sent) -> Response:
 
 
 @router.post("/invitation/new")
-def accept_new(request: Request, db: Db, me: Visitor, form: Sent) -> Response:
+def accept_new(request: Request, db: Machinery, me: Newcomer, form: Sent) -> Response:
     """Accept with a new account; a secret to set up the password and authenticator with is shown this once."""
     answer: tuple[Person, str] | Refused = Refused("form-invalid")
     said = {name: text(form, name) for name in NEW}

@@ -15,7 +15,7 @@ from auth import profiles, sessions, signin, stepup
 from auth.proofs import Refused
 from auth.signin import Pending, SignedIn
 from core.errors import NotFound
-from registry.web.edge import COOKIE, Db, Me, Visitor
+from registry.web.edge import COOKIE, Db, Machinery, Me, Visitor
 from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.pages import local, render, see, sign_in_page, unpack
 from registry.web.translations import COOKIE as LANGUAGE_COOKIE
@@ -35,7 +35,7 @@ def ask(request: Request, db: Db, me: Visitor, onward: Next = "/") -> Response:
 
 
 @router.post("/sign-in")
-def password(request: Request, db: Db, form: Sent) -> Response:
+def password(request: Request, db: Machinery, form: Sent) -> Response:
     """The first step; goes on to the code."""
     login = text(form, "login", 200)
     answer: Pending | Refused = Refused("throttled")
@@ -54,7 +54,7 @@ def lost() -> Response:
 
 
 @router.post("/sign-in/code")
-def code(request: Request, db: Db, form: Sent) -> Response:
+def code(request: Request, db: Machinery, form: Sent) -> Response:
     """The second step; the session begins."""
     ticket = text(form, "ticket", 200)
     answer: SignedIn | Refused = Refused("throttled")

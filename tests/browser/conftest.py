@@ -93,6 +93,7 @@ def server(request: pytest.FixtureRequest, all_engines: Engines, tmp_path_factor
         own = {
             "SHANHAI_DATA_DIR": str(data_dir),
             "SHANHAI_DATABASE_URL": blank.database_url,
+            "SHANHAI_OWNER_DATABASE_URL": blank.owner_url,
             "SHANHAI_STORE_URL": blank.store_url,
             "SHANHAI_BASE_URL": f"http://localhost:{port}",
         }

@@ -422,16 +422,16 @@ def test_a_worker_that_runs_in_the_foreground_ends_when_it_is_stopped(database: 
     assert not thread.is_alive()
 
 
-def test_a_worker_outlives_a_database_that_is_away(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_worker_outlives_a_database_that_is_away(database: Database, root: Database, caplog: pytest.LogCaptureFixture) -> None:
     """The table stands for the database: it goes and comes back."""
     done = Done()
     ask(database)
-    with database.begin() as db:
+    with root.begin() as db:
         db.connection().exec_driver_sql("ALTER TABLE jobs RENAME TO jobs_away")
     worker = Worker(database, {"preview": done}, poll=0.05)
     worker.start()
     until(lambda: "cannot reach its database" in caplog.text)
-    with database.begin() as db:
+    with root.begin() as db:
         db.connection().exec_driver_sql("ALTER TABLE jobs_away RENAME TO jobs")
     until(lambda: len(done.jobs) == 1)
     worker.stop()

@@ -39,8 +39,8 @@ SIZE = 12
 class Log:
     """A log of twelve events with its kept copy, and the owner of its database."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.database, self.folder = database, folder
+    def __init__(self, database: Database, root: Database, folder: Path) -> None:
+        self.database, self.root, self.folder = database, root, folder
 
     def write(self, count: int, organisation_id: UUID = ORGANISATION) -> None:
         for _ in range(count):
@@ -71,7 +71,7 @@ class Log:
     @contextmanager
     def owner(self) -> Iterator[Connection]:
         """The database's owner at work: no listener, no foreign key, no trigger stands in his way."""
-        with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with self.root.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             postgres = self.database.engine.dialect.name == "postgresql"
             off, on = ("SET session_replication_role = replica", "SET session_replication_role = DEFAULT")
             if not postgres:
@@ -102,11 +102,11 @@ class Log:
 
 
 @pytest.fixture
-def log(database: Database, tmp_path: Path) -> Log:
+def log(database: Database, root: Database, tmp_path: Path) -> Log:
     with database.begin() as db:
         db.keyring.create_organisation(db, ORGANISATION)
         db.keyring.create_organisation(db, OTHER)
-    made = Log(database, tmp_path / "kept")
+    made = Log(database, root, tmp_path / "kept")
     for count in (5, 4):
         made.write(count)
         made.push()
@@ -502,7 +502,7 @@ def test_who_owns_the_database_cannot_switch_the_verification_off_by_spoiling_th
 def test_a_key_that_sqlite_keeps_as_another_type_is_a_finding_too(all_engines: "Engines", tmp_path: Path) -> None:
     """SQLite takes a text or a number in any column; PostgreSQL does not."""
     database = all_engines.fresh(SQLITE_DIRECTORY, tmp_path).open()
-    log = Log(database, tmp_path / "kept")
+    log = Log(database, database, tmp_path / "kept")
     with database.begin() as db:
         db.keyring.create_organisation(db, ORGANISATION)
     log.write(3)

@@ -34,6 +34,7 @@ from registry import cli
 from registry.app import create_app, listening
 from tests.cast import PASSWORD, Cast
 from tests.conftest import Engine
+from tests.engines import POSTGRES_S3
 from tests.identity import Authority, Liar
 
 HOME = "192.0.2.1"
@@ -100,8 +101,8 @@ def test_a_whole_log_is_whole(shanhai: Shanhai, lone: Organisation) -> None:
         assert "Taizhou Orthopaedic Hospital: whole; " in done.out
 
 
-def test_a_log_whose_hospital_is_gone_is_not_whole(database: Database, shanhai: Shanhai, lone: Organisation, kept: Path) -> None:
-    with database.begin() as db:
+def test_a_log_whose_hospital_is_gone_is_not_whole(root: Database, shanhai: Shanhai, lone: Organisation, kept: Path) -> None:
+    with root.begin() as db:
         db.execute(delete(Organisation).where(Organisation.id == lone.id))
     for more in ([], ["--org", str(lone.id)], ["--checkpoints", str(kept)]):
         done = shanhai("audit", "verify", *more)
@@ -224,6 +225,7 @@ def test_what_it_writes_is_its_owners_alone(
     on_disk = blank_engine.database_url.startswith("sqlite")
     monkeypatch.setenv("SHANHAI_DATA_DIR", str(folder))
     monkeypatch.setenv("SHANHAI_DATABASE_URL", "" if on_disk else blank_engine.database_url)
+    monkeypatch.setenv("SHANHAI_OWNER_DATABASE_URL", "" if on_disk else blank_engine.owner_url)
     for command in (["keys", "init"], ["migrate"]):
         os.umask(0)
         assert shanhai(*command).status == 0
@@ -334,3 +336,16 @@ def test_the_operator_confirms_where_there_is_no_second_administrator(database: 
     assert shanhai("user", "proposals").out == ""
     assert shanhai("user", "approve", str(proposal.id)).told == "shanhai: proposal-ended"
     assert shanhai("user", "approve", str(ids.new())).told == "shanhai: proposal-not-found"
+
+
+@pytest.mark.parametrize("engine", [POSTGRES_S3], indirect=True)
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_a_database_role_that_no_wall_holds_does_not_serve(
+    engine: Engine, shanhai: Shanhai, kept: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    assert shanhai("keys", "init").status == 0
+    monkeypatch.setenv("SHANHAI_DATABASE_URL", engine.root_url)
+    done = shanhai(command)
+    assert done.status == 1
+    assert "database-role-over-walls" in done.told
+    assert "neither superuser nor BYPASSRLS" in done.told

@@ -10,7 +10,7 @@ from tests.conftest import Engine
 
 def test_migrations_make_what_the_models_say(blank_engine: Engine) -> None:
     schema.load()
-    database = blank_engine.open()
+    database = blank_engine.open(blank_engine.owner_url)
     try:
         assert not schema.is_current(database)
         schema.upgrade(database)
@@ -23,7 +23,7 @@ def test_migrations_make_what_the_models_say(blank_engine: Engine) -> None:
 
 
 def test_upgrading_twice_changes_nothing(blank_engine: Engine) -> None:
-    database = blank_engine.open()
+    database = blank_engine.open(blank_engine.owner_url)
     try:
         schema.upgrade(database)
         schema.upgrade(database)
