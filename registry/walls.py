@@ -176,6 +176,10 @@ OPEN = {
     "identity_providers": "named on the sign-in page; their secrets are sealed under a key behind the wall",
     "account_links": "looked up by what a provider says, before anybody is known",
     "oidc_ceremonies": "looked up by a digest before anybody is known",
+    "rosters": "who is on duty is worked out for partner hospitals too, before anything is referred; of staff, not of patients",
+    "roster_versions": "who is on duty is worked out for partner hospitals too, before anything is referred; of staff, not of patients",
+    "roster_covers": "who is on duty is worked out for partner hospitals too, before anything is referred; of staff, not of patients",
+    "roster_absences": "who is on duty is worked out for partner hospitals too, before anything is referred; of staff, not of patients",
     "throttle": "counts tries of whoever it was",
 }
 """Every table without a wall, and why: accounts, which have to be read before anybody is known, and hospitals."""
