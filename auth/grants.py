@@ -3,7 +3,8 @@
 A grant names a case, the organisation that is let in, a role there and perhaps one person; it expires, can
 be revoked, and says whether its holder may see who the patient is. It is given by the owning hospital
 (who may refer the case) or passed on, inside their own hospital and never for more than they hold, by the
-coordinator to whom it was given. Children know parents: a grant knows its case by id alone.
+coordinator to whom it was given, or to a senior by whoever needs one (``pass_on``). Children know parents: a grant
+knows its case by id alone.
 """
 
 import datetime as dt
@@ -115,33 +116,61 @@ def give(
         _check_passing_on(actor, organisation_id, grantee_organisation_id, held, sees_identity=sees_identity, expires_at=expires_at)
     if not people.serves(db, grantee_organisation_id, role, person_id):
         raise NotFound("person-not-found")
-    equal = select(Grant).where(Grant.case_id == case_id, Grant.grantee_organisation_id == grantee_organisation_id)
-    equal = equal.where(Grant.role == role, Grant.person_id == person_id, Grant.revoked_at.is_(None)).order_by(Grant.id)
-    for grant in db.scalars(equal.with_for_update(key_share=True), execution_options={"populate_existing": True}):
-        grant.revoked_at, grant.revoked_because = ids.now(), "replaced"
-    db.flush()
-    grant = Grant(
-        case_id=case_id,
-        organisation_id=organisation_id,
-        grantee_organisation_id=grantee_organisation_id,
-        person_id=person_id,
-        role=role,
-        sees_identity=sees_identity,
-        reason=reason,
-        given_by=actor.person_id,
-        expires_at=expires_at,
+    return _put(
+        db,
+        actor,
+        Grant(
+            case_id=case_id,
+            organisation_id=organisation_id,
+            grantee_organisation_id=grantee_organisation_id,
+            person_id=person_id,
+            role=role,
+            sees_identity=sees_identity,
+            reason=reason,
+            given_by=actor.person_id,
+            expires_at=expires_at,
+        ),
     )
-    db.add(grant)
-    db.flush()
-    _record(db, actor, "grant:give", grant, detail={"role": role, "sees_identity": sees_identity, "expires_at": expires_at.isoformat()})
-    return grant
+
+
+def pass_on(db: Tx, actor: Actor, action: str, *, case_id: UUID, person_id: UUID, reason: str) -> Grant | None:
+    """Let a colleague of the same hospital and role into a case of another hospital, by what the actor holds there for ``action``.
+
+    Not longer and not seeing more than the actor. None where the colleague is let in already: nothing of theirs is
+    taken. Raises NotFound where the actor holds nothing for it, or for somebody who has no such role there.
+    """
+    roles = rules.roles_for(actor, "granted", action)
+    held = [grant for grant in holding(db, actor, case_id, lock=True) if grant.role in roles]
+    if not held:
+        raise NotFound("case-not-found")
+    own = max(held, key=lambda grant: grant.expires_at)
+    if not people.serves(db, actor.organisation_id, own.role, person_id):
+        raise NotFound("person-not-found")
+    same = select(Grant.id).where(Grant.case_id == case_id, Grant.grantee_organisation_id == actor.organisation_id, Grant.role == own.role)
+    if db.scalars(same.where(Grant.person_id == person_id, Grant.revoked_at.is_(None), Grant.expires_at > ids.now())).first():
+        return None
+    return _put(
+        db,
+        actor,
+        Grant(
+            case_id=case_id,
+            organisation_id=own.organisation_id,
+            grantee_organisation_id=actor.organisation_id,
+            person_id=person_id,
+            role=own.role,
+            sees_identity=own.sees_identity,
+            reason=reason,
+            given_by=actor.person_id,
+            expires_at=own.expires_at,
+        ),
+    )
 
 
 def revoke(db: Tx, actor: Actor, grant_id: UUID, *, because: str) -> Grant:
     """End a grant at once, for a reason given as a code.
 
-    For who may refer the case, within their own hospital for who may allocate it, and for the person it
-    names. Raises NotFound where the actor cannot see the case, Denied, and Conflict when the grant has
+    For who may refer the case, within their own hospital for who may allocate it, for the person it names and
+    for who passed it on. Raises NotFound where the actor cannot see the case, Denied, and Conflict when the grant has
     been revoked before.
     """
     grant = db.get(Grant, grant_id)
@@ -153,7 +182,8 @@ def revoke(db: Tx, actor: Actor, grant_id: UUID, *, because: str) -> Grant:
         raise NotFound("grant-not-found")
     inside = grant.grantee_organisation_id == actor.organisation_id and may("referral:allocate")
     giving_up = grant.person_id is not None and grant.person_id == actor.person_id
-    if not may("case:refer") and not inside and not giving_up:
+    passed_on = actor.person_id is not None and grant.given_by == actor.person_id and grant.grantee_organisation_id == actor.organisation_id
+    if not may("case:refer") and not inside and not giving_up and not passed_on:
         raise Denied("not-allowed")
     db.refresh(grant, with_for_update={"key_share": True})
     if grant.revoked_at is not None:
@@ -189,6 +219,20 @@ def _check_passing_on(
         grant.role in allocating and expires_at <= grant.expires_at and (grant.sees_identity or not sees_identity) for grant in held
     ):
         raise Denied("grant-beyond-own")
+
+
+def _put(db: Tx, actor: Actor, grant: Grant) -> Grant:
+    """Write a grant in the place of an equal one that is live."""
+    equal = select(Grant).where(Grant.case_id == grant.case_id, Grant.grantee_organisation_id == grant.grantee_organisation_id)
+    equal = equal.where(Grant.role == grant.role, Grant.person_id == grant.person_id, Grant.revoked_at.is_(None)).order_by(Grant.id)
+    for old in db.scalars(equal.with_for_update(key_share=True), execution_options={"populate_existing": True}):
+        old.revoked_at, old.revoked_because = ids.now(), "replaced"
+    db.flush()
+    db.add(grant)
+    db.flush()
+    detail: dict[str, str | int | bool] = {"role": grant.role, "sees_identity": grant.sees_identity}
+    _record(db, actor, "grant:give", grant, detail={**detail, "expires_at": grant.expires_at.isoformat()})
+    return grant
 
 
 def _record(db: Tx, actor: Actor, action: str, grant: Grant, *, detail: dict[str, str | int | bool]) -> None:

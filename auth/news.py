@@ -19,6 +19,8 @@ KINDS = (
     "account-proposal-waiting",
     "account-proposal-confirmed",
     "account-proposal-refused",
+    "account-training-began",
+    "account-training-ended",
     "agreement-proposed",
     "agreement-confirmed",
     "agreement-refused",

@@ -4,7 +4,7 @@ What is being typed lives in a draft of its author (one per case, type and versi
 goes and read by nobody else. Submitting checks it and appends an entry; a correction appends a version
 that names the one it replaces, and only the version that stands can be corrected: a draft about an earlier
 one says nothing about what others corrected since. Nothing is overwritten: there is no verb that changes an
-entry.
+entry. What somebody in training enters stands at once and waits for a senior (``registry.reviews``).
 """
 
 import datetime as dt
@@ -15,13 +15,14 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from auth import training
 from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.tables import Base, Code, IdColumn
 from imaging.studies import Instance
-from registry import audience, board, cases, clocks, drafts, notices
+from registry import audience, board, cases, clocks, drafts, notices, unconfirmed
 from registry.cases import Case
 from registry.drafts import Draft, Typed
 from registry.forms import fields
@@ -29,6 +30,7 @@ from registry.forms.amputation import Amputation
 from registry.forms.fields import Document, Raw
 from registry.forms.followup import FollowUp
 from registry.forms.injury import Injury
+from registry.unconfirmed import Standing
 
 # type -> its model and the action that writing it is.
 TYPES: dict[str, tuple[type[Document], str]] = {
@@ -67,7 +69,8 @@ class Entry(Base):
 class Recorded:
     """An entry with its document. ``current`` is False for a version that a later one replaces.
 
-    ``sha256`` is that of the stored document, in hex.
+    ``sha256`` is that of the stored document, in hex. ``review`` is how a trainee's version stands with the senior,
+    None for one that needs none.
     """
 
     entry: Entry
@@ -75,6 +78,7 @@ class Recorded:
     reason: str
     current: bool
     sha256: str
+    review: Standing | None = None
 
 
 # --- drafts --------------------------------------------------------------------------------------------
@@ -161,7 +165,7 @@ def get(db: Tx, actor: Actor, entry_id: UUID) -> Recorded:
     """One entry with its document; the reading of the case is recorded."""
     entry = _reachable(db, actor, entry_id)
     case = cases.get(db, actor, entry.case_id)
-    return _recorded(db, case, entry, current=_newest(db, entry).id == entry.id)
+    return _recorded(db, case, entry, current=_newest(db, entry).id == entry.id, review=unconfirmed.standings(db, case.id).get(entry.id))
 
 
 def standing(db: Tx, actor: Actor, entry_id: UUID) -> Entry:
@@ -186,7 +190,8 @@ def recorded(db: Tx, case: Case, *, entry_type: str | None = None, history: bool
         if entry.chain_id not in newest or newest[entry.chain_id].version < entry.version:
             newest[entry.chain_id] = entry
     shown = [(entry, newest[entry.chain_id] is entry) for entry in found]
-    return [_recorded(db, case, entry, current=current) for entry, current in shown if current or history]
+    reviews = unconfirmed.standings(db, case.id)
+    return [_recorded(db, case, entry, current=current, review=reviews.get(entry.id)) for entry, current in shown if current or history]
 
 
 # --- inside ----------------------------------------------------------------------------------------------
@@ -240,6 +245,10 @@ def _append(
         entry.reason = cases.seal(db, case, "entry-reason", "entries", entry.id, reason.encode(), entry.version)
     db.add(entry)
     db.flush()
+    if old is not None:
+        unconfirmed.replace(db, old.id)
+    if actor.person_id is not None and training.in_training(db, actor.person_id, case.organisation_id):
+        unconfirmed.ask(db, case, entry.id, actor.person_id)
     drafts.drop(db, actor, case, model, replaces)
     action = "entry:correct" if old else "entry:submit"
     detail: dict[str, str | int | bool] = {"type": entry.type, "version": entry.version}
@@ -323,13 +332,13 @@ def _document(db: Tx, case: Case, entry: Entry) -> Document:
     return _parsed(entry, _plain(db, case, entry))
 
 
-def _recorded(db: Tx, case: Case, entry: Entry, *, current: bool) -> Recorded:
+def _recorded(db: Tx, case: Case, entry: Entry, *, current: bool, review: Standing | None) -> Recorded:
     reason = ""
     if entry.reason is not None:
         plain = cases.unseal(db, case, "entry-reason", "entries", entry.id, entry.reason, entry.version)
         reason = plain.decode()
     plain = _plain(db, case, entry)
-    return Recorded(entry, _parsed(entry, plain), reason, current, hashlib.sha256(plain).hexdigest())
+    return Recorded(entry, _parsed(entry, plain), reason, current, hashlib.sha256(plain).hexdigest(), review)
 
 
 def by_client_key(db: Tx, actor: Actor, case: Case, client_key: str) -> Entry | None:

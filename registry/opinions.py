@@ -3,9 +3,11 @@
 A draft lives apart and only its author sees it. Signing needs a fresh second factor and freezes canonical
 bytes (RFC 8785): schema, labels as shown, the words, the hashes of the objects and entries relied on, the
 marks as they stood, a nonce. Those bytes are sealed, signed with the Ed25519 key of the expert's hospital
-and never serialised again; there is no verb that changes a row of ``opinions``.
+and never serialised again; there is no verb that changes a row of ``opinions``. What an expert in training signs
+says in its bytes that it needs a countersignature and becomes a row here with it (``registry.presentations``).
 """
 
+import dataclasses
 import datetime as dt
 import hashlib
 import json
@@ -18,19 +20,21 @@ import rfc8785
 from sqlalchemy import ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import policy
+from auth import policy, training
 from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed
 from core.keyring import verifies
 from core.tables import Base, IdColumn
-from registry import audience, cases, drafts, evidence, notices, referrals
+from registry import audience, cases, countersignatures, drafts, evidence, notices, presented, referrals
 from registry.cases import Case
+from registry.countersignatures import Countersignature
 from registry.drafts import Draft
 from registry.forms import fields
 from registry.forms.fields import Document, Raw
 from registry.forms.opinion import AddendumText, OpinionText
+from registry.outgoing import Referral
 
 SCHEMA = "shanhai/opinion/1"
 
@@ -39,7 +43,7 @@ class Opinion(Base):
     """A signed opinion or addendum. ``document`` holds the sealed canonical bytes, ``sha256`` is theirs in hex.
 
     ``signature`` is over the canonical bytes, by the key of ``author_organisation_id``, whose public half
-    at signing is ``public_key``.
+    at signing is ``public_key``. ``signed_at`` is when the last signature it needs was given.
     """
 
     __tablename__ = "opinions"
@@ -65,21 +69,31 @@ class Signed:
     """A signed opinion as shown: everything in ``content`` is read back from the frozen bytes.
 
     ``content["sections"]`` lists {name, label, text, code}; ``images``, ``marks`` and ``entries`` what it
-    relied on; ``addenda`` follow oldest first.
+    relied on; ``countersigned`` is what the senior of a trainee signed; ``addenda`` follow oldest first.
     """
 
     opinion: Opinion
     content: dict[str, Any]
     addenda: tuple["Signed", ...] = ()
+    countersigned: dict[str, Any] | None = None
+
+    @property
+    def author_signed_at(self) -> dt.datetime:
+        """When the author signed."""
+        return dt.datetime.fromisoformat(self.content["signed_at"])
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a signed opinion is what was signed: its hash, its signature, and the objects it names."""
+    """Whether a signed opinion is what was signed: its hash, its signatures, and the objects it names.
+
+    ``countersignature_holds`` is None for one that needs no countersignature.
+    """
 
     whole: bool
     hash_holds: bool
     signature_holds: bool
+    countersignature_holds: bool | None
     key_of_hospital: bool
     changed: tuple[str, ...]
     sha256: str
@@ -90,11 +104,14 @@ class Verdict:
 
 
 def draft(db: Tx, actor: Actor, case_id: UUID, *, addendum_to: UUID | None = None) -> Draft:
-    """The actor's own draft of an opinion, or of an addendum to an opinion they signed; empty when none is saved."""
+    """The actor's own draft of an opinion, or of an addendum to an opinion they signed.
+
+    Where none is saved: empty, or the words of what a senior returned.
+    """
     case = cases.reach(db, actor, case_id, "opinion:write")
     _may_add(db, actor, case, addendum_to)
     cases.seen(db, actor, case)
-    return drafts.read(db, actor, case, _model(addendum_to), addendum_to, {})
+    return drafts.read(db, actor, case, _model(addendum_to), addendum_to, _start(db, actor, case, addendum_to))
 
 
 def save(db: Tx, actor: Actor, case_id: UUID, raw: Raw, *, addendum_to: UUID | None = None, version: int | None = None) -> Draft:
@@ -104,7 +121,8 @@ def save(db: Tx, actor: Actor, case_id: UUID, raw: Raw, *, addendum_to: UUID | N
     """
     case = cases.reach(db, actor, case_id, "opinion:write")
     _may_add(db, actor, case, addendum_to)
-    return drafts.save(db, actor, case, _model(addendum_to), addendum_to, {}, raw, version)
+    start = _start(db, actor, case, addendum_to)
+    return drafts.save(db, actor, case, _model(addendum_to), addendum_to, start, raw, version)
 
 
 def sign(
@@ -120,14 +138,31 @@ def sign(
 
     Raises StepUpNeeded without a second factor in the last five minutes, PreconditionFailed when
     ``version`` is not the draft's newest, Conflict ``opinion-nothing-to-sign`` when there is no draft
-    (it was signed already), Invalid with a code per section that is missing or names the patient.
+    (it was signed already) and ``opinion-needs-senior`` for somebody in training, Invalid with a code per
+    section that is missing or names the patient.
     """
     case = cases.reach(db, actor, case_id, "opinion:sign")
     policy.require_step_up(actor)
+    if training.in_training(db, actor.person_id, actor.organisation_id):
+        raise Conflict("opinion-needs-senior")
+    opinion, canonical = freeze(db, actor, case, raw, version=version, addendum_to=addendum_to)
+    give(db, actor, case, opinion, canonical)
+    action = "opinion:addendum" if addendum_to else "opinion:sign"
+    cases.note(db, actor, action, case, object_type="opinion", object_id=opinion.id, detail={"sha256": opinion.sha256})
+    return opinion
+
+
+def freeze(
+    db: Tx, actor: Actor, case: Case, raw: Raw | None, *, version: int | None, addendum_to: UUID | None, schema: str = SCHEMA
+) -> tuple[Opinion, bytes]:
+    """The draft as canonical bytes, signed with the hospital's key, and the row they are to become; the draft is gone.
+
+    For verbs that have checked who signs. Raises as ``sign`` does.
+    """
     cases.hold(db, case)
     base = _may_add(db, actor, case, addendum_to)
     model = _model(addendum_to)
-    written = drafts.read(db, actor, case, model, addendum_to, {})
+    written = drafts.read(db, actor, case, model, addendum_to, _start(db, actor, case, addendum_to))
     if written.saved_at is None and not raw:
         raise Conflict("opinion-nothing-to-sign")
     if version is not None and version != written.version:
@@ -146,31 +181,31 @@ def sign(
         signed_at=ids.now(),
         urgency=getattr(words, "urgency", None),
     )
-    canonical = rfc8785.dumps(_content(db, actor, case, opinion, base, words))
+    content = _content(db, actor, case, opinion, base, words) | {"schema": schema}
+    canonical = rfc8785.dumps(content)
     opinion.sha256 = hashlib.sha256(canonical).hexdigest()
     opinion.signature = db.keyring.sign(db, actor.organisation_id, canonical)
     opinion.public_key = db.keyring.public_key(db, actor.organisation_id)
+    drafts.drop(db, actor, case, model, addendum_to)
+    return opinion, canonical
+
+
+def give(db: Tx, actor: Actor, case: Case, opinion: Opinion, canonical: bytes) -> None:
+    """Put a signed opinion before its readers: it stands in the case, answers its question, and they are told.
+
+    ``actor`` is whose signature makes it whole. For verbs that record the act.
+    """
     opinion.document = cases.seal(db, case, "opinion", "opinions", opinion.id, canonical)
     db.add(opinion)
     db.flush()
-    drafts.drop(db, actor, case, model, addendum_to)
-    cases.note(
-        db,
-        actor,
-        "opinion:addendum" if addendum_to else "opinion:sign",
-        case,
-        object_type="opinion",
-        object_id=opinion.id,
-        detail={"sha256": opinion.sha256},
-    )
-    if addendum_to is None:
-        referrals.answered(db, actor, case)
+    referral = db.get(Referral, opinion.referral_id) if opinion.referral_id else None
+    if opinion.addendum_to is None:
+        referrals.answered(db, actor, case, referral)
         if opinion.urgency:
             cases.raise_urgency(db, actor, case, opinion.urgency, "opinion")
     told = audience.participants(db, case) | ({referral.requested_by} if referral else set())
-    kind = "opinion-addendum" if addendum_to else "opinion-signed"
+    kind = "opinion-addendum" if opinion.addendum_to else "opinion-signed"
     notices.tell(db, told, kind, case, but=actor.person_id)
-    return opinion
 
 
 # --- reading -------------------------------------------------------------------------------------------
@@ -181,17 +216,19 @@ def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Signed]:
     case = cases.reach(db, actor, case_id, "opinion:read")
     cases.seen(db, actor, case, "opinion:read")
     rows = list(db.scalars(select(Opinion).where(Opinion.case_id == case.id).order_by(Opinion.signed_at, Opinion.id)))
+    second = countersignatures.of_case(db, case)
+    whole = {row.id: _signed(db, case, row, second.get(row.id)) for row in rows}
     addenda: dict[UUID, list[Signed]] = {}
     for row in rows:
         if row.addendum_to is not None:
-            addenda.setdefault(row.addendum_to, []).append(Signed(row, _read(db, case, row)))
-    return [Signed(row, _read(db, case, row), tuple(addenda.get(row.id, ()))) for row in rows if row.addendum_to is None]
+            addenda.setdefault(row.addendum_to, []).append(whole[row.id])
+    return [dataclasses.replace(whole[row.id], addenda=tuple(addenda.get(row.id, ()))) for row in rows if row.addendum_to is None]
 
 
 def get(db: Tx, actor: Actor, opinion_id: UUID) -> Signed:
     """One signed opinion or addendum; recorded."""
     row, case = _reach(db, actor, opinion_id)
-    return Signed(row, _read(db, case, row))
+    return _signed(db, case, row, countersignatures.of_opinion(db, row.id))
 
 
 def canonical(db: Tx, actor: Actor, opinion_id: UUID) -> bytes:
@@ -201,17 +238,22 @@ def canonical(db: Tx, actor: Actor, opinion_id: UUID) -> bytes:
 
 
 def verify(db: Tx, actor: Actor, opinion_id: UUID) -> Verdict:
-    """Check a signed opinion: the hash and signature of its bytes, the hospital's key, and the objects it names now."""
+    """Check a signed opinion: the hash and signatures of its bytes, the hospital's key, and the objects it names now."""
     row, case = _reach(db, actor, opinion_id)
     text = cases.unseal(db, case, "opinion", "opinions", row.id, row.document)
+    content = json.loads(text)
+    second = countersignatures.of_opinion(db, row.id)
     hash_holds = hashlib.sha256(text).hexdigest() == row.sha256
     signature_holds = verifies(row.public_key, text, row.signature)
-    key_of_hospital = db.keyring.public_key(db, row.author_organisation_id) == row.public_key
-    changed = tuple(evidence.changed(db, case, json.loads(text)))
+    countersignature_holds = _given(db, case, text, second) if countersignatures.needed(content) else None
+    key = db.keyring.public_key(db, row.author_organisation_id)
+    key_of_hospital = key == row.public_key and (second is None or key == second.public_key)
+    changed = tuple(evidence.changed(db, case, content))
     return Verdict(
-        whole=hash_holds and signature_holds and key_of_hospital and not changed,
+        whole=hash_holds and signature_holds and countersignature_holds is not False and key_of_hospital and not changed,
         hash_holds=hash_holds,
         signature_holds=signature_holds,
+        countersignature_holds=countersignature_holds,
         key_of_hospital=key_of_hospital,
         changed=changed,
         sha256=row.sha256,
@@ -234,8 +276,8 @@ def row(db: Tx, case: Case, opinion_id: UUID) -> Opinion:
 
 
 def experts(db: Tx, case: Case) -> set[UUID]:
-    """Everybody who has signed an opinion on the case."""
-    return set(db.scalars(select(Opinion.author_id).where(Opinion.case_id == case.id)))
+    """Everybody who has signed or countersigned an opinion on the case."""
+    return set(db.scalars(select(Opinion.author_id).where(Opinion.case_id == case.id))) | countersignatures.seniors(db, case)
 
 
 # --- inside ----------------------------------------------------------------------------------------------
@@ -262,9 +304,19 @@ def _content(db: Tx, actor: Actor, case: Case, opinion: Opinion, base: Opinion |
     }
 
 
-def _read(db: Tx, case: Case, opinion: Opinion) -> dict[str, Any]:
+def _signed(db: Tx, case: Case, opinion: Opinion, second: Countersignature | None) -> Signed:
     content: dict[str, Any] = json.loads(cases.unseal(db, case, "opinion", "opinions", opinion.id, opinion.document))
-    return content
+    return Signed(opinion, content, countersigned=json.loads(countersignatures.statement(db, case, second)) if second else None)
+
+
+def _given(db: Tx, case: Case, text: bytes, second: Countersignature | None) -> bool:
+    return second is not None and countersignatures.holds(
+        text, countersignatures.statement(db, case, second), second.signature, second.public_key
+    )
+
+
+def _start(db: Tx, actor: Actor, case: Case, addendum_to: UUID | None) -> drafts.Typed:
+    return presented.reopened(db, case, drafts.author(actor), addendum_to)
 
 
 def _reach(db: Tx, actor: Actor, opinion_id: UUID) -> tuple[Opinion, Case]:

@@ -11,15 +11,16 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import people
+from auth import people, training
 from core import ids, jobs
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict
 from core.tables import Base, Code, IdColumn
-from registry import cases, duty, states
+from registry import cases, duty, presented, states
 from registry.cases import Case
 from registry.outgoing import Referral
+from registry.presented import Presentation
 
 _MINUTE, _HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 
@@ -96,7 +97,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Who is waited for: for what (``allocate``, ``acknowledge`` or ``answer``), since when, until when.
+    """Who is waited for: for what (``allocate``, ``acknowledge``, ``answer`` or ``countersign``), since when, until when.
 
     ``duty_phone`` is the telephone of the roster they stand in, which somebody carries; empty when it has none.
     """
@@ -143,6 +144,8 @@ def move(
     if event != "escalate":
         referral.due_at = _due(referral, now)
         watch(db, referral)
+    if event in ("allocate", "decline", "withdraw"):
+        presented.lapse(db, actor, case, referral, but=person_id)
     db.flush()
     step(db, actor, case, referral, event, person_id=person_id, code=code, words=words)
 
@@ -217,12 +220,16 @@ def words(db: Tx, case: Case, referral: Referral) -> Words:
 def waiting_for(db: Tx, referral: Referral, now: dt.datetime | None = None) -> Waiting | None:
     """Who is waited for, with telephone, for a caller that holds the referral; None when nobody is.
 
-    The expert who was asked; before there is one, the coordinators, those on duty first.
+    The expert who was asked, or the senior who is to countersign what they signed; before there is an expert, the
+    coordinators, those on duty first.
     """
     if not referral.open:
         return None
     now = now or ids.now()
-    if referral.expert_id is not None:
+    if (presentation := presented.of_question(db, referral)) is not None:
+        who, event, since = [countersigner(db, presentation)], "countersign", presentation.signed_at
+        roster = duty.of(db, referral.to_organisation_id, "expert", referral.specialty)
+    elif referral.expert_id is not None:
         who = [referral.expert_id]
         event = "answer" if referral.acknowledged_at else "acknowledge"
         since = referral.acknowledged_at or referral.allocated_at or referral.requested_at
@@ -235,6 +242,12 @@ def waiting_for(db: Tx, referral: Referral, now: dt.datetime | None = None) -> W
     contacts = tuple(contact(db, person_id) for person_id in who)
     late = referral.due_at is not None and referral.due_at < now
     return Waiting(event, referral.to_organisation_id, contacts, since, referral.due_at, late, roster.phone if roster else "")
+
+
+def countersigner(db: Tx, presentation: Presentation) -> UUID:
+    """The senior a presentation lies with; its author, who has to name another, when that one can countersign no more."""
+    able = {person.id for person in training.seniors(db, presentation.author_organisation_id, "expert")}
+    return presentation.senior_id if presentation.senior_id in able else presentation.author_id
 
 
 def contact(db: Tx, person_id: UUID) -> Contact:

@@ -20,7 +20,7 @@ from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import Job
-from registry import audience, cases, consents, disclosure, duty, notices, outgoing, questions, unagreed, valuesets
+from registry import audience, cases, consents, disclosure, duty, notices, outgoing, presented, questions, unagreed, valuesets
 from registry.cases import Case
 from registry.outgoing import Referral
 from registry.questions import OVERDUE, Asked, Contact, Step, Waiting, Words, contact, waiting_for, words
@@ -222,13 +222,11 @@ def hospitals(db: Tx, actor: Actor) -> list[tuple[organisations.Organisation, bo
     return sorted(found, key=lambda pair: (not pair[1], pair[0].name))
 
 
-def answered(db: Tx, actor: Actor, case: Case) -> Referral | None:
-    """An opinion was signed: the signer's own referral is answered, and with it the case."""
-    referral = of_expert(db, case, actor)
+def answered(db: Tx, actor: Actor, case: Case, referral: Referral | None) -> None:
+    """An opinion was given: the question it answers is answered, and with it the case."""
     if referral is not None:
         questions.move(db, actor, case, referral, "answer")
     cases.advance(db, actor, case, "answer")
-    return referral
 
 
 def of_expert(db: Tx, case: Case, actor: Actor) -> Referral | None:
@@ -250,13 +248,9 @@ def consent_withdrawn(database: Database, job: Job) -> None:
         system = Actor.system(case.organisation_id)
         rows = select(Referral).where(Referral.case_id == case.id, Referral.state.in_(REFERRAL_OPEN))
         for referral in db.scalars(rows):
-            if not any(grant.reason == _reason(referral) for grant in audience.grants(db, case)):
+            if not any(grant.reason == presented.grant_reason(referral.id) for grant in audience.grants(db, case)):
                 questions.move(db, system, case, referral, "withdraw", code="consent-withdrawn")
         _lapse(db, system, case)
-
-
-def _reason(referral: Referral) -> str:
-    return f"referral:{referral.id}"
 
 
 def overdue(database: Database, job: Job) -> None:
@@ -271,8 +265,10 @@ def overdue(database: Database, job: Job) -> None:
         questions.move(db, Actor.system(case.organisation_id), case, referral, "escalate")
         told = {referral.requested_by, *questions.coordinators(db, referral.to_organisation_id)}
         notices.tell(db, told, "referral-escalated", case)
-        if referral.expert_id is not None:
-            backup = duty.backup(db, referral.to_organisation_id, "expert", referral.specialty, referral.expert_id)
+        signed = presented.of_question(db, referral)
+        silent = questions.countersigner(db, signed) if signed else referral.expert_id
+        if silent is not None:
+            backup = duty.backup(db, referral.to_organisation_id, "expert", referral.specialty, silent)
             notices.tell(db, {backup.person_id} - told if backup else (), "referral-backup", case)
 
 
@@ -336,15 +332,16 @@ def _give(db: Tx, actor: Actor, case: Case, referral: Referral, role: str, perso
         person_id=person_id,
         sees_identity=referral.sees_identity,
         expires_at=referral.requested_at + ACCESS,
-        reason=_reason(referral),
+        reason=presented.grant_reason(referral.id),
     )
 
 
 def _take_back(db: Tx, actor: Actor, case: Case, referral: Referral, *, person_id: UUID | None = None) -> None:
-    """Revoke what this referral gave: everything, or one expert's part."""
-    # the hospital's grant last: a coordinator takes back on the strength of it
-    for grant in sorted(audience.grants(db, case), key=lambda grant: grant.person_id is None):
-        if grant.reason == _reason(referral) and person_id in (None, grant.person_id):
+    """Revoke what this referral gave: everything, or the part of one expert and of the seniors they let in."""
+    theirs = {person_id, *presented.seniors(db, referral, person_id)} if person_id else None
+    # last what the actor acts on the strength of: a coordinator the hospital's grant, an expert their own
+    for grant in sorted(audience.grants(db, case), key=lambda grant: (grant.person_id is None, grant.person_id == actor.person_id)):
+        if grant.reason == presented.grant_reason(referral.id) and (theirs is None or grant.person_id in theirs):
             grants.revoke(db, actor, grant.id, because="referral-ended")
 
 

@@ -1,4 +1,4 @@
-"""When something may happen: the state tables of cases, referrals and consents, each total. Pure.
+"""When something may happen: the state tables of cases, referrals, consents and countersignatures, each total. Pure.
 
 Who may is the policy's matter (``auth.rules``); these tables say when. Each maps (state, event) to the state
 after it, or to None where the event is refused, for every state and every event.
@@ -125,4 +125,46 @@ CONSENTS: Table = {
     ("excused", "refuse"): "refused",
     ("excused", "withdraw"): None,
     ("excused", "excuse"): "excused",
+}
+
+PRESENTATION_STATES = ("waiting", "given", "returned", "lapsed")
+PRESENTATION_EVENTS = ("hand-over", "countersign", "return", "lapse")
+
+# A trainee's signed opinion before the senior has spoken. lapse: the question lies with its writer no longer.
+PRESENTATIONS: Table = {
+    ("waiting", "hand-over"): "waiting",
+    ("waiting", "countersign"): "given",
+    ("waiting", "return"): "returned",
+    ("waiting", "lapse"): "lapsed",
+    ("given", "hand-over"): None,
+    ("given", "countersign"): None,
+    ("given", "return"): None,
+    ("given", "lapse"): None,
+    ("returned", "hand-over"): None,
+    ("returned", "countersign"): None,
+    ("returned", "return"): None,
+    ("returned", "lapse"): None,
+    ("lapsed", "hand-over"): None,
+    ("lapsed", "countersign"): None,
+    ("lapsed", "return"): None,
+    ("lapsed", "lapse"): None,
+}
+
+REVIEW_STATES = ("waiting", "countersigned", "returned", "replaced")
+REVIEW_EVENTS = ("countersign", "return", "replace")
+
+# A trainee's version of an entry, which stands in the record from the first moment. replace: a later version came.
+REVIEWS: Table = {
+    ("waiting", "countersign"): "countersigned",
+    ("waiting", "return"): "returned",
+    ("waiting", "replace"): "replaced",
+    ("countersigned", "countersign"): None,
+    ("countersigned", "return"): None,
+    ("countersigned", "replace"): "countersigned",
+    ("returned", "countersign"): None,
+    ("returned", "return"): None,
+    ("returned", "replace"): "replaced",
+    ("replaced", "countersign"): None,
+    ("replaced", "return"): None,
+    ("replaced", "replace"): "replaced",
 }

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from auth import rules
 from core import ids
 from core.actor import Actor
 from core.db import Tx
-from registry import board, cases, followups, messages, notices, referrals
+from registry import board, cases, followups, messages, notices, questions, referrals, reviews
 from registry.cases import Case
 from registry.choices import Decision
 from registry.clocks import Reading
@@ -24,15 +24,20 @@ from registry.followups import Visit
 from registry.messages import Message, MessageMark
 from registry.opinions import Opinion
 from registry.outgoing import Referral
+from registry.presented import Presentation
 from registry.referrals import Waiting
 from registry.states import REFERRAL_OPEN, URGENCIES
 
 # What may be asked of somebody, the most pressing first.
 ACTIONS = (
+    "countersign",
+    "name-senior",
     "answer",
     "acknowledge",
     "allocate",
     "decide",
+    "correct-entry",
+    "countersign-entry",
     "refer-again",
     "call",
     "refer",
@@ -61,6 +66,8 @@ class Item:
     overdue: bool = False
     referral_id: UUID | None = None
     opinion_id: UUID | None = None
+    presentation_id: UUID | None = None
+    entry_id: UUID | None = None
     visit: Visit | None = None
     waiting: Waiting | None = None
     clocks: tuple[Reading, ...] = ()
@@ -111,7 +118,13 @@ def _clocks(db: Tx, case: Case, now: dt.datetime) -> tuple[Reading, ...]:
 
 
 def _candidates(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
+    yield from _to_countersign(db, actor, now)
+    yield from (item for item in _presented(db, actor, now) if item.action == "name-senior")
     yield from _asked_of_me(db, actor, now)
+    if _may_own(actor, "entry:countersign"):
+        for review, case in reviews.waiting(db, actor, limit=LIMIT):
+            yield Item(case, "countersign-entry", review.at, _urgency(case), entry_id=review.entry_id)
+    yield from (item for item in _entered(db, actor) if item.action == "correct-entry")
     yield from _to_allocate(db, actor, now)
     if _may_own(actor, "case:refer"):
         yield from _to_decide(db, actor)
@@ -127,12 +140,67 @@ def _may_own(actor: Actor, action: str) -> bool:
     return bool(rules.roles_for(actor, "own", action))
 
 
+def _to_countersign(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
+    """Opinions of people in training that lie with this senior."""
+    for presentation, case, referral in _presentations(db, actor, Presentation.senior_id == actor.person_id):
+        if questions.countersigner(db, presentation) == actor.person_id:
+            yield _of_presentation(case, presentation, referral, "countersign", now)
+
+
+def _presented(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
+    """The actor's own that wait for a senior, or for one to be named in the place of who can countersign no more."""
+    for presentation, case, referral in _presentations(db, actor, Presentation.author_id == actor.person_id):
+        who = questions.countersigner(db, presentation)
+        item = _of_presentation(case, presentation, referral, "wait" if who != actor.person_id else "name-senior", now)
+        contacts = (questions.contact(db, who),) if who != actor.person_id else ()
+        waiting = Waiting("countersign", presentation.author_organisation_id, contacts, item.since, item.due_at, item.overdue)
+        yield replace(item, waiting=waiting)
+
+
+def _presentations(db: Tx, actor: Actor, whose: ColumnElement[bool]) -> list[tuple[Presentation, Case, Referral | None]]:
+    """What waits for a countersignature in cases the actor reaches, oldest first; on a closed case only addenda still can."""
+    rows = (
+        select(Presentation, Case, Referral)
+        .join(Case, Case.id == Presentation.case_id)
+        .outerjoin(Referral, Referral.id == Presentation.referral_id)
+        .where(cases.visible(actor, "opinion:countersign"), whose, Presentation.author_organisation_id == actor.organisation_id)
+        .where(Presentation.state == "waiting", or_(Case.state != "closed", Presentation.addendum_to.is_not(None)))
+        .order_by(Presentation.id)
+        .limit(LIMIT)
+    )
+    return [(presentation, case, referral) for presentation, case, referral in db.execute(rows)]
+
+
+def _of_presentation(case: Case, presentation: Presentation, referral: Referral | None, action: str, now: dt.datetime) -> Item:
+    item = Item(case, action, presentation.signed_at, _urgency(case), presentation_id=presentation.id)
+    if referral is None or not referral.open:
+        return item
+    late = referral.due_at is not None and referral.due_at < now
+    return replace(item, urgency=_highest(referral, case), due_at=referral.due_at, overdue=late, referral_id=referral.id)
+
+
+def _entered(db: Tx, actor: Actor) -> Iterator[Item]:
+    """The actor's own entries that wait for a senior, or came back: those first."""
+    for review, case in sorted(reviews.own(db, actor, limit=LIMIT), key=lambda found: found[0].state != "returned"):
+        if review.state == "returned" and case.state == "closed":
+            continue
+        action = "correct-entry" if review.state == "returned" else "wait"
+        waiting = Waiting("countersign-entry", review.organisation_id, (), review.at, None, False)
+        yield Item(case, action, review.at, _urgency(case), entry_id=review.entry_id, waiting=waiting)
+
+
 def _asked_of_me(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
-    """Questions that lie with this expert."""
+    """Questions that lie with this expert and not, already answered, with a senior."""
+    presented = exists().where(
+        Presentation.referral_id == Referral.id,
+        Presentation.author_id == actor.person_id,
+        Presentation.state == "waiting",
+        Presentation.addendum_to.is_(None),
+    )
     rows = (
         select(Referral, Case)
         .join(Case, Case.id == Referral.case_id)
-        .where(cases.visible(actor, "referral:answer"), Referral.expert_id == actor.person_id)
+        .where(cases.visible(actor, "referral:answer"), Referral.expert_id == actor.person_id, ~presented)
         .where(Referral.state.in_(REFERRAL_OPEN), Case.state != "closed")
         .limit(LIMIT)
     )
@@ -225,10 +293,13 @@ def _silent(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
 
 
 def _waited_for(db: Tx, actor: Actor, now: dt.datetime) -> list[Item]:
-    """Questions of one's own hospital that are out and in time."""
+    """One's own work that a senior has yet to countersign, and questions of one's own hospital that are out and in time."""
+    own: dict[UUID, Item] = {}
+    for item in (*_presented(db, actor, now), *_entered(db, actor)):
+        own.setdefault(item.case.id, item)
     if not _may_own(actor, "case:read"):
-        return []
-    return [
+        return list(own.values())
+    return list(own.values()) + [
         replace(_of_referral(case, referral, "call", now), waiting=referrals.waiting_for(db, referral, now))
         for referral, case in _open_of_own(db, actor)
     ]

@@ -17,6 +17,7 @@ from registry.entries import Recorded
 from registry.identities import Identity
 from registry.web import api_models as m
 from registry.web import scales, titles
+from registry.web.api_record import EntryOut, ReviewOut
 from registry.web.edge import Db, Me
 from registry.web.moments import Clock
 from registry.web.pages import in_language
@@ -93,20 +94,20 @@ def case(db: Db, me: Me, case_id: UUID) -> m.CaseFull:
 
 
 @router.get("/cases/{case_id}/entries")
-def list_entries(db: Db, me: Me, case_id: UUID, history: bool = False) -> list[m.EntryOut]:
+def list_entries(db: Db, me: Me, case_id: UUID, history: bool = False) -> list[EntryOut]:
     """The record in the order it was written; earlier versions only with ``history``, to who may know the patient."""
     return [_entry(item) for item in disclosure.record(db, me, case_id, history=history)]
 
 
 @router.post("/cases/{case_id}/entries", status_code=201)
-def create_entry(db: Db, me: Me, case_id: UUID, given: m.EntryIn) -> m.EntryOut:
+def create_entry(db: Db, me: Me, case_id: UUID, given: m.EntryIn) -> EntryOut:
     """Enter a document into the record."""
     row = entries.submit(db, me, case_id, given.type, given.fields, client_key=given.client_key)
     return _entry(entries.get(db, me, row.id))
 
 
 @router.post("/entries/{entry_id}/corrections", status_code=201)
-def correct_entry(db: Db, me: Me, entry_id: UUID, given: m.CorrectionIn) -> m.EntryOut:
+def correct_entry(db: Db, me: Me, entry_id: UUID, given: m.CorrectionIn) -> EntryOut:
     """Append a version that replaces an entry."""
     row = entries.correct(db, me, entry_id, given.fields, reason=given.reason, client_key=given.client_key)
     return _entry(entries.get(db, me, row.id))
@@ -181,9 +182,9 @@ def _clock(reading: Reading) -> m.ClockOut:
     )
 
 
-def _entry(item: Recorded) -> m.EntryOut:
+def _entry(item: Recorded) -> EntryOut:
     row = item.entry
-    return m.EntryOut(
+    return EntryOut(
         id=row.id,
         type=row.type,
         schema_id=row.schema_id,
@@ -194,4 +195,5 @@ def _entry(item: Recorded) -> m.EntryOut:
         current=item.current,
         reason=item.reason,
         document=item.document.model_dump(mode="json"),
+        review=ReviewOut.model_validate(item.review) if item.review else None,
     )

@@ -80,7 +80,7 @@ def save_opinion(db: Db, me: Me, case_id: UUID, given: m.OpinionDraftIn) -> m.Op
 
 @router.post("/cases/{case_id}/opinion/sign", status_code=201)
 def sign_opinion(db: Db, me: Me, case_id: UUID, addendum_to: UUID | None = None, version: int | None = None) -> m.OpinionOut:
-    """Sign one's draft; needs a session with a second factor given in the last five minutes."""
+    """Sign one's draft; needs a session with a second factor given in the last five minutes. 409 for somebody in training."""
     row = opinions.sign(db, me, case_id, addendum_to=addendum_to, version=version)
     return _opinion(opinions.get(db, me, row.id))
 
@@ -183,6 +183,7 @@ def _opinion(signed: Signed) -> m.OpinionOut:
         signed_at=row.signed_at,
         sha256=row.sha256,
         content=signed.content,
+        countersigned=signed.countersigned,
         addenda=[_opinion(extra) for extra in signed.addenda],
     )
 

@@ -153,21 +153,6 @@ class CorrectionIn(Given):
     client_key: str | None = Field(default=None, max_length=64)
 
 
-class EntryOut(BaseModel):
-    """One version of one document."""
-
-    id: UUID
-    type: str
-    schema_id: str
-    version: int
-    replaces_id: UUID | None
-    author_id: UUID | None
-    at: dt.datetime
-    current: bool
-    reason: str
-    document: dict[str, Any]
-
-
 class ReferralIn(Given):
     """A question to another hospital."""
 
@@ -259,7 +244,7 @@ class OpinionDraftOut(BaseModel):
 
 
 class OpinionOut(BaseModel):
-    """A signed opinion, read back from its frozen bytes."""
+    """A given opinion, read back from its frozen bytes; ``countersigned`` is the statement of a trainee's senior."""
 
     id: UUID
     author_id: UUID
@@ -267,6 +252,7 @@ class OpinionOut(BaseModel):
     signed_at: dt.datetime
     sha256: str
     content: dict[str, Any]
+    countersigned: dict[str, Any] | None
     addenda: list["OpinionOut"]
 
 
@@ -276,6 +262,7 @@ class VerdictOut(Shown):
     whole: bool
     hash_holds: bool
     signature_holds: bool
+    countersignature_holds: bool | None
     key_of_hospital: bool
     changed: list[str]
     sha256: str

@@ -27,8 +27,10 @@ from registry import (
     messages,
     notices,
     opinions,
+    presentations,
     questions,
     referrals,
+    reviews,
 )
 from registry.cases import Case
 from registry.entries import Recorded
@@ -55,6 +57,8 @@ ASKED = (
     "message:write",
     "opinion:read",
     "opinion:write",
+    "opinion:countersign",
+    "entry:countersign",
     "decision:write",
     "followup:write",
     "referral:allocate",
@@ -100,13 +104,14 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     recorded = entries.for_case(db, me, case_id)
     asked = referrals.for_case(db, me, case_id)
     signed = opinions.for_case(db, me, case_id) if "opinion:read" in may_do else []
+    presented = presentations.for_case(db, me, case_id) if "opinion:countersign" in may_do else []
     decided = decisions.for_case(db, me, case_id)
     seen = followups.for_case(db, me, case_id)
     standing = consents.standing(db, me, case_id)
     marks = annotations.counts(db, me, case.id, case.organisation_id) if "annotation:read" in may_do else {}
     shots = gallery.of(db, me, case, when, marks) if "image:read" in may_do else []
     waiting = {a.referral.id: w for a in asked if (w := questions.waiting_for(db, a.referral)) is not None}
-    known = whatnow.Known(case, [r.entry.type for r in recorded], asked, signed, decided, seen, waiting, may_do)
+    known = whatnow.Known(case, [r.entry.type for r in recorded], asked, signed, decided, seen, waiting, may_do, presented)
     teller = timeline.Teller(when, names)
     told = [
         *teller.opened(case.created_at, case.created_by),
@@ -115,6 +120,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         *teller.pictures(shots),
         *teller.referrals(asked),
         *teller.opinions(signed),
+        *teller.presentations(presented),
         *teller.decisions(decided),
         *teller.consents(standing.values()),
     ]
@@ -130,6 +136,8 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "asked": asked,
         "waiting": waiting,
         "signed": signed,
+        "presented": [item for item in presented if item.presentation.state != "given"],
+        "returned": reviews.said(db, me, case, [item.entry.id for item in recorded]),
         "decided": {item.decision.opinion_id: item for item in decided},
         "seen": seen,
         "standing": standing,
@@ -176,7 +184,8 @@ def record(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     found = disclosure.record(db, me, case_id)
     rows = [(item, shown.view(item.document, all_fields=True)) for item in found]
     withheld = not audience.knows(db, me, case) and any(item.entry.version > 1 for item in found)
-    return render(request, "case/record.html", recorded=rows, withheld=withheld, **banner(request, db, me, case))
+    returned = reviews.said(db, me, case, [item.entry.id for item in found])
+    return render(request, "case/record.html", recorded=rows, withheld=withheld, returned=returned, **banner(request, db, me, case))
 
 
 @router.get("/cases/{case_id}/close")

@@ -36,7 +36,7 @@ SEVERED = frozenset({"amputation", "devascularised"})
 @router.get("/cases/{case_id}/entries/{entry_type}")
 def ask(request: Request, db: Db, me: Me, case_id: UUID, entry_type: str, replaces: UUID | None = None) -> Response:
     """The form, with what was typed before."""
-    draft = entries.draft(db, me, case_id, _asked(entry_type), replaces=replaces)
+    draft = entries.draft(db, me, case_id, _asked(entry_type, replaces), replaces=replaces)
     newer = _newer(db, me, draft)
     if newer and not draft.version:
         return see(f"/cases/{case_id}/entries/{entry_type}?replaces={newer}")
@@ -46,7 +46,7 @@ def ask(request: Request, db: Db, me: Me, case_id: UUID, entry_type: str, replac
 @router.post("/cases/{case_id}/entries/{entry_type}/draft")
 def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, entry_type: str) -> Response:
     """Keep what was typed so far."""
-    kind, version = _asked(entry_type), number(form, "version")
+    kind, version = _asked(entry_type, _replaces(form)), number(form, "version")
     return kept(request, form, case_id, lambda key: _save(db, me, case_id, kind, form, version=version, client_key=key))
 
 
@@ -68,7 +68,7 @@ def submit(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, entry_ty
     """Enter the document into the record; what is not right yet is kept as a draft and shown again."""
     replaces = _replaces(form)
     with attempt(db) as tried:
-        _submit(db, me, case_id, _asked(entry_type), form, replaces)
+        _submit(db, me, case_id, _asked(entry_type, replaces), form, replaces)
     case = cases.get(db, me, case_id)
     if tried:
         return see(_next(case, entry_type, text(form, "then")))
@@ -130,15 +130,17 @@ def _next(case: Case, entry_type: str, then: str) -> str:
     return f"/cases/{case.id}/pictures"
 
 
-def _asked(entry_type: str) -> str:
-    """The types this room writes; the follow-up has a room of its own."""
-    if entry_type not in entries.TYPES or entry_type == "follow-up":
+def _asked(entry_type: str, replaces: UUID | None) -> str:
+    """The types this room writes; a visit is recorded in a room of its own and corrected here."""
+    if entry_type not in entries.TYPES or (entry_type == "follow-up" and replaces is None):
         raise NotFound("entry-type-not-found")
     return entry_type
 
 
 def _raw(entry_type: str, form: FormData) -> dict[str, str | list[str]]:
-    return raw(entries.TYPES[entry_type][0], form)
+    """What the form held. It shows no pictures to choose from: those of a visit stay as they were."""
+    typed = raw(entries.TYPES[entry_type][0], form)
+    return {name: value for name, value in typed.items() if name != "pictures"}
 
 
 def _replaces(form: FormData) -> UUID | None:

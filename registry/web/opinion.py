@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from auth import stepup
+from auth import stepup, training
 from auth.proofs import Refused
 from auth.signin import SignedIn
 from core import ids
@@ -19,13 +19,14 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid, NotFound
 from imaging import annotations
-from registry import board, cases, decisions, entries, opinions, referrals
+from registry import board, cases, decisions, entries, opinions, presentations, referrals
 from registry.cases import Case
 from registry.drafts import Draft
 from registry.forms import shown
 from registry.forms.opinion import AddendumText, OpinionText
 from registry.opinions import Signed
 from registry.web import gallery, scales
+from registry.web import presentations as before_senior
 from registry.web.case import banner
 from registry.web.edge import Db, Me
 from registry.web.entries import kept
@@ -65,10 +66,13 @@ def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
     if isinstance(proved, Refused):
         if tried:
             tried.take(proved, "code")
-        return _page(request, db, me, case, draft, tried)
+        return _page(request, db, me, case, draft, tried, text(form, "senior_id"))
     with attempt(db) as tried:
-        opinions.sign(db, proved.actor, case_id, addendum_to=about)
-    answer = see(f"/cases/{case_id}#opinion") if tried else _page(request, db, me, case, draft, tried)
+        if _learns(db, me):
+            presentations.present(db, proved.actor, case_id, senior_id=before_senior.chosen(form), addendum_to=about)
+        else:
+            opinions.sign(db, proved.actor, case_id, addendum_to=about)
+    answer = see(f"/cases/{case_id}#opinion") if tried else _page(request, db, me, case, draft, tried, text(form, "senior_id"))
     return with_session(answer, proved.cookie)
 
 
@@ -101,12 +105,23 @@ def decide(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respo
     return see(f"/cases/{case_id}") if tried else _decision(request, db, me, case_id, opinion, values, tried)
 
 
-def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt) -> Response:
+def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt, senior: str = "") -> Response:
     when = Clock(language_of(request), me.time_zone)
     marks = annotations.counts(db, me, case.id, case.organisation_id)
     mine = [a for a in referrals.for_case(db, me, case.id) if a.referral.expert_id == me.person_id]
+    learns = _learns(db, me)
+    seniors = before_senior.seniors(db, me, language_of(request)) if learns else []
+    own = [
+        item
+        for item in presentations.for_case(db, me, case.id)
+        if (item.presentation.author_id, item.presentation.addendum_to) == (me.person_id, draft.about)
+    ]
     context: dict[str, Any] = {
         **banner(request, db, me, case),
+        "learns": learns,
+        "seniors": seniors,
+        "senior": senior or (seniors[0][0] if seniors else ""),
+        "presented": own[-1] if own else None,
         "draft": draft,
         "form": shown.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors),
         "tried": tried,
@@ -149,6 +164,10 @@ def _id(form: FormData, name: str) -> UUID | None:
         return UUID(told) if told else None
     except ValueError:
         raise NotFound("opinion-not-found") from None
+
+
+def _learns(db: Tx, me: Actor) -> bool:
+    return training.in_training(db, me.person_id, me.organisation_id)
 
 
 def _address(request: Request) -> str:

@@ -13,6 +13,7 @@ from registry.consents import Consent
 from registry.decisions import Decided
 from registry.entries import Recorded
 from registry.opinions import Signed
+from registry.presentations import Presented
 from registry.questions import Asked
 from registry.web.gallery import Shot
 from registry.web.moments import Clock
@@ -88,7 +89,14 @@ class Teller:
             entry = item.entry
             what = self._t(f"entry-{entry.type}")
             text = self._t("timeline-corrected" if entry.version > 1 else "timeline-entered", what=what)
-            yield Moment(entry.at, text, self.names.person(entry.author_id), item.reason, href="#record")
+            waits = self._t("review-waiting") if item.review and item.review.state == "waiting" else ""
+            note = " · ".join(part for part in (item.reason, waits) if part)
+            yield Moment(entry.at, text, self.names.person(entry.author_id), note, href="#record")
+            if item.review and item.review.by_id and item.review.at:
+                done = "countersigned" if item.review.state == "countersigned" else "returned"
+                yield Moment(
+                    item.review.at, self._t(f"timeline-entry-{done}", what=what), self.names.person(item.review.by_id), href="#record"
+                )
 
     def pictures(self, shots: Iterable[Shot]) -> Iterator[Moment]:
         """Pictures, those of the same minute in one line."""
@@ -122,8 +130,20 @@ class Teller:
         """Opinions and addenda."""
         for item in signed:
             text = self._t("timeline-addendum" if item.opinion.addendum_to else "timeline-opinion")
-            yield Moment(item.opinion.signed_at, text, self.names.person(item.opinion.author_id), key=True, href="#opinion")
+            second = item.countersigned
+            yield Moment(item.author_signed_at, text, self.names.person(item.opinion.author_id), key=second is None, href="#opinion")
+            if second is not None:
+                senior = self.names.person(UUID(second["countersigner"]["id"]))
+                yield Moment(item.opinion.signed_at, self._t("timeline-countersigned"), senior, key=True, href="#opinion")
             yield from self.opinions(item.addenda)
+
+    def presentations(self, presented: Iterable[Presented]) -> Iterator[Moment]:
+        """What people in training signed that is not given; ``opinions`` tells of the rest."""
+        for item in presented:
+            row = item.presentation
+            if row.state != "given":
+                text = self._t(f"timeline-presentation-{row.state}", person=self.names.person(item.lies_with))
+                yield Moment(row.signed_at, text, self.names.person(row.author_id), item.words, href="#opinion")
 
     def decisions(self, decided: Iterable[Decided]) -> Iterator[Moment]:
         """Local decisions."""

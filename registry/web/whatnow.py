@@ -14,6 +14,7 @@ from registry.cases import Case
 from registry.decisions import Decided
 from registry.followups import Seen
 from registry.opinions import Signed
+from registry.presentations import Presented
 from registry.questions import Asked, Waiting
 
 
@@ -52,19 +53,32 @@ class Known:
     seen: Sequence[Seen] = ()
     waiting: dict[UUID, Waiting] = field(default_factory=dict)
     may: frozenset[str] = frozenset()
+    presented: Sequence[Presented] = ()
 
 
 def of(known: Known, me: Actor) -> Now:
     """The sentence for this reader."""
-    for ask in (_for_expert, _for_coordinator, _undecided, _drafted, _waiting, _afterwards):
+    for ask in (_for_senior, _for_expert, _for_coordinator, _undecided, _drafted, _waiting, _afterwards):
         if (now := ask(known, me)) is not None:
             return now
     return Now(f"now-{known.case.state}")
 
 
+def _for_senior(known: Known, me: Actor) -> Now | None:
+    """What lies with this senior; or with the trainee again, whose senior can countersign no more."""
+    for item in known.presented:
+        row = item.presentation
+        if row.state == "waiting" and item.lies_with == me.person_id and (known.case.state != "closed" or row.addendum_to):
+            key = "name-senior" if row.author_id == me.person_id else "countersign"
+            act = Act(f"now-act-{key}", f"/cases/{known.case.id}/presentations/{row.id}", main=True)
+            return Now(f"now-{key}", (act,), True, row.signed_at)
+    return None
+
+
 def _for_expert(known: Known, me: Actor) -> Now | None:
     mine = next((a.referral for a in known.asked if a.referral.expert_id == me.person_id and a.referral.open), None)
-    if mine is None or "opinion:write" not in known.may:
+    own = [item.presentation for item in known.presented if item.presentation.author_id == me.person_id]
+    if mine is None or "opinion:write" not in known.may or any(row.state == "waiting" for row in own if row.referral_id == mine.id):
         return None
     base = f"/cases/{known.case.id}"
     write = Act("now-act-opinion", f"{base}/opinion", main=True)
@@ -76,6 +90,9 @@ def _for_expert(known: Known, me: Actor) -> Now | None:
             True,
             mine.allocated_at,
         )
+    if own and own[-1].state == "returned":
+        see = Act("now-act-returned", f"{base}/presentations/{own[-1].id}")
+        return Now("now-returned", (write, see, decline), True, own[-1].decided_at)
     return Now("now-opinion", (write, decline), True, mine.acknowledged_at)
 
 

@@ -26,6 +26,8 @@ from registry.web.who import Names
 from registry.worklist import Item
 
 router = APIRouter(include_in_schema=False)
+# what says so when it is overdue
+LATE = ("answer", "acknowledge", "allocate", "countersign")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class _Shower:
         if item.visit is not None:
             do = self.visit(item.visit.code, late=item.overdue, on=self.when.date(item.visit.due_on))
         else:
-            do = translate(self.language, f"{key}-late" if item.overdue and item.action in ("answer", "acknowledge", "allocate") else key)
+            do = translate(self.language, f"{key}-late" if item.overdue and item.action in LATE else key)
         return self._line(item, do)
 
     def awaited(self, item: Item) -> Line:
@@ -150,7 +152,11 @@ class _Shower:
 
 def _href(item: Item) -> str:
     base = f"/cases/{item.case.id}"
+    if item.presentation_id is not None:
+        return f"{base}/presentations/{item.presentation_id}"
     match item.action:
+        case "countersign-entry" | "correct-entry":
+            return f"{base}/reviews/{item.entry_id}"
         case "answer":
             return f"{base}/opinion"
         case "allocate":

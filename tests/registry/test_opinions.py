@@ -129,6 +129,8 @@ def test_there_is_no_verb_that_changes_a_signed_opinion() -> None:
         "draft",
         "save",
         "sign",
+        "freeze",
+        "give",
         "for_case",
         "get",
         "canonical",

@@ -10,6 +10,8 @@ TABLES = {
     "cases": (states.CASES, states.CASE_STATES, states.CASE_EVENTS),
     "referrals": (states.REFERRALS, states.REFERRAL_STATES, states.REFERRAL_EVENTS),
     "consents": (states.CONSENTS, states.CONSENT_STANDINGS, states.CONSENT_STATEMENTS),
+    "presentations": (states.PRESENTATIONS, states.PRESENTATION_STATES, states.PRESENTATION_EVENTS),
+    "reviews": (states.REVIEWS, states.REVIEW_STATES, states.REVIEW_EVENTS),
 }
 
 
@@ -45,3 +47,11 @@ def test_a_case_never_goes_back_except_when_its_last_question_lapses() -> None:
 def test_only_what_was_given_can_be_withdrawn_and_it_can_be_given_again() -> None:
     assert [s for s in states.CONSENT_STANDINGS if states.CONSENTS[s, "withdraw"]] == ["given"]
     assert all(states.CONSENTS[s, "give"] == "given" for s in states.CONSENT_STANDINGS)
+
+
+def test_what_a_senior_has_said_of_a_trainees_work_is_not_said_again() -> None:
+    """A presentation is decided once; a countersigned entry stays countersigned whatever comes after it."""
+    decided = [state for state in states.PRESENTATION_STATES if state != "waiting"]
+    assert {states.PRESENTATIONS[state, event] for state in decided for event in states.PRESENTATION_EVENTS} == {None}
+    assert [state for state in states.REVIEW_STATES if states.REVIEWS[state, "countersign"]] == ["waiting"]
+    assert {states.REVIEWS["countersigned", event] for event in states.REVIEW_EVENTS} == {None, "countersigned"}

@@ -68,6 +68,13 @@ notice-account-link-removed = An account at your hospital no longer opens your a
 notice-account-signed-in = Somebody signed in to your account from a place that is new
 notice-roster-put-on = You have been put on duty within the next two days
 notice-roster-taken-off = You have been taken off a duty within the next two days
+notice-opinion-to-countersign = An opinion waits for your countersignature
+notice-opinion-countersigned = Your opinion was countersigned and given
+notice-opinion-returned = The senior returned your opinion
+notice-opinion-lapsed = An opinion that waited for a countersignature is not needed any more
+notice-entry-returned = A senior returned your entry
+notice-account-training-began = You are in training now: a senior countersigns what you enter and sign
+notice-account-training-ended = Your training has ended: what you enter and sign stands by itself
 
 referral-state-requested = Asked
 referral-state-allocated = Given to an expert

@@ -65,6 +65,13 @@ notice-account-link-removed = 医院账号与您的账号的关联已解除
 notice-account-signed-in = 您的账号在新的地点登录
 notice-roster-put-on = 未来两天内为您新安排了值班
 notice-roster-taken-off = 未来两天内您的值班有取消
+notice-opinion-to-countersign = 有一份会诊意见等您审签
+notice-opinion-countersigned = 您的会诊意见已审签并发出
+notice-opinion-returned = 您的会诊意见被上级医师退回
+notice-opinion-lapsed = 一份待审签的会诊意见已不再需要
+notice-entry-returned = 您的记录被上级医师退回
+notice-account-training-began = 您已进入带教期：填写的记录和签署的意见须上级医师审签
+notice-account-training-ended = 您的带教期已结束：填写的记录和签署的意见即时生效
 
 referral-state-requested = 已申请
 referral-state-allocated = 已分派专家

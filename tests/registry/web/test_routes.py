@@ -16,12 +16,14 @@ from fastapi.routing import APIRoute
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
+from auth import grants
 from core import audit, ids
 from imaging import intake
-from registry import messages, referrals, rosters
+from registry import entries, messages, presentations, referrals, rosters
 from registry.rotation import Rotation
+from tests import trainees
 from tests.imaging import samples
-from tests.registry.conftest import World
+from tests.registry.conftest import WORDS, World, stepped_up, wall
 from tests.registry.web.conftest import BASE, House
 from tests.registry.web.expectations import CASES, EXPECTATIONS, IMAGES, LAST, Expect
 
@@ -68,7 +70,7 @@ def ids_of(world: World) -> dict[str, str]:
     """A case with everything in it that a route may name but pictures."""
     with world.begin() as db:
         case = world.case(db)
-        injury = world.injury(db, case)
+        world.injury(db, case)
         world.severed(db, case)
         messages.post(db, world.cast.surgeon.actor, case_id=case.id, text="The part lies on ice.")
         referral = world.asked(db, case)
@@ -82,6 +84,21 @@ def ids_of(world: World) -> dict[str, str]:
         roster = rosters.create(db, keeper, role="expert", specialty="hand_surgery", rotation=rotation, phone="0576-5550199")
         cover = rosters.cover(db, keeper, roster.id, person_id=world.cast.second_expert.id, until=until)
         away = rosters.absent(db, keeper, person_id=world.cast.expert.id, since=until, until=until + dt.timedelta(days=1), reason="leave")
+        told = {"injured_at": wall(ids.now() - dt.timedelta(hours=1)), "mechanism": "crush", "side": "left"}
+        injury = entries.submit(db, trainees.surgeon(db, world.cast).actor, case.id, "injury", told)
+        learning = trainees.expert(db, world.cast)
+        grants.give(
+            db,
+            world.cast.surgeon.actor,
+            case_id=case.id,
+            organisation_id=case.organisation_id,
+            grantee_organisation_id=world.cast.taizhou.id,
+            role="expert",
+            person_id=learning.id,
+            expires_at=ids.now() + dt.timedelta(days=1),
+            reason="test",
+        )
+        presentation = presentations.present(db, stepped_up(learning.actor), case.id, WORDS, senior_id=world.cast.expert.id)
     nothing = str(ids.new())
     return {
         "roster_id": str(roster.id),
@@ -93,6 +110,8 @@ def ids_of(world: World) -> dict[str, str]:
         "entry_type": "injury",
         "referral_id": str(again.id),
         "opinion_id": str(opinion.id),
+        "presentation_id": str(presentation.id),
+        "expert_id": str(world.cast.expert.id),
         "person_id": str(world.cast.surgeon.id),
         "study_id": nothing,
         "upload_id": nothing,

@@ -1,0 +1,122 @@
+"""A trainee's signed opinion before the senior: read beside the pictures, then given with a second signature or returned.
+
+The trainee finds here what they signed, whom it lies with, and the form to ask another senior.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from auth import stepup
+from auth.proofs import Refused
+from auth.signin import SignedIn
+from core.actor import Actor
+from core.db import Tx
+from core.errors import NotFound
+from imaging import annotations
+from registry import board, cases, entries, presentations, questions
+from registry.forms import shown
+from registry.presentations import Presented
+from registry.web import gallery, scales
+from registry.web.case import banner
+from registry.web.edge import Db, Me
+from registry.web.forms import Attempt, Sent, attempt, text
+from registry.web.moments import Clock
+from registry.web.pages import in_language, render, see
+from registry.web.sign_in import with_session
+from registry.web.translations import language_of
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/cases/{case_id}/presentations/{presentation_id}")
+def show(request: Request, db: Db, me: Me, case_id: UUID, presentation_id: UUID) -> Response:
+    """What was signed, and what can be done about it."""
+    return _page(request, db, me, case_id, presentation_id, Attempt())
+
+
+@router.post("/cases/{case_id}/presentations/{presentation_id}/countersign")
+def countersign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, presentation_id: UUID) -> Response:
+    """Give it, with a code of the moment."""
+    _here(db, me, case_id, presentation_id)
+    proved: SignedIn | Refused = Refused("throttled")
+    with attempt(db) as tried:
+        proved = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", "") or "-", address=_address(request))
+    if isinstance(proved, Refused):
+        if tried:
+            tried.take(proved, "code")
+        return _page(request, db, me, case_id, presentation_id, tried)
+    with attempt(db) as tried:
+        presentations.countersign(db, proved.actor, presentation_id)
+    answer = see(f"/cases/{case_id}#opinion") if tried else _page(request, db, me, case_id, presentation_id, tried)
+    return with_session(answer, proved.cookie)
+
+
+@router.post("/cases/{case_id}/presentations/{presentation_id}/return")
+def give_back(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, presentation_id: UUID) -> Response:
+    """Return it with words."""
+    _here(db, me, case_id, presentation_id)
+    words = text(form, "words")
+    with attempt(db) as tried:
+        presentations.give_back(db, me, presentation_id, words=words)
+    return see(f"/cases/{case_id}") if tried else _page(request, db, me, case_id, presentation_id, tried, words)
+
+
+@router.post("/cases/{case_id}/presentations/{presentation_id}/senior")
+def hand_over(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, presentation_id: UUID) -> Response:
+    """Ask another senior."""
+    _here(db, me, case_id, presentation_id)
+    with attempt(db) as tried:
+        presentations.hand_over(db, me, presentation_id, senior_id=chosen(form))
+    here = f"/cases/{case_id}/presentations/{presentation_id}"
+    return see(here) if tried else _page(request, db, me, case_id, presentation_id, tried)
+
+
+def seniors(db: Tx, me: Actor, language: str) -> list[tuple[str, str]]:
+    """Who may countersign for the reader, to choose from: name and title, the last one asked first."""
+    return [(str(p.id), f"{in_language(language, p)} {p.title}".strip()) for p in presentations.seniors(db, me)]
+
+
+def chosen(form: FormData) -> UUID | None:
+    """The senior that was chosen; None for none, which the verb refuses."""
+    try:
+        return UUID(text(form, "senior_id", 40))
+    except ValueError:
+        return None
+
+
+def _page(request: Request, db: Tx, me: Actor, case_id: UUID, presentation_id: UUID, tried: Attempt, words: str = "") -> Response:
+    case, item = cases.get(db, me, case_id), _here(db, me, case_id, presentation_id)
+    row, language = item.presentation, language_of(request)
+    when, mine = Clock(language, me.time_zone), row.author_id == me.person_id
+    waits = row.state == "waiting" and (case.state != "closed" or row.addendum_to is not None)
+    marks = annotations.counts(db, me, case.id, case.organisation_id)
+    context: dict[str, Any] = {
+        **banner(request, db, me, case),
+        "item": item,
+        "tried": tried,
+        "words": words,
+        "may_give": waits and item.lies_with == me.person_id and not mine,
+        "waits": waits,
+        "contact": questions.contact(db, item.lies_with) if waits and item.lies_with != me.person_id else None,
+        "seniors": seniors(db, me, language) if waits and mine else [],
+        "shots": gallery.of(db, me, case, when, marks),
+        "clocks": [scales.of(reading, when) for reading in board.readings(db, case)],
+        "recorded": [(found, shown.view(found.document)) for found in entries.for_case(db, me, case.id)],
+    }
+    return render(request, "case/presentation.html", status=tried.status, **context)
+
+
+def _here(db: Tx, me: Actor, case_id: UUID, presentation_id: UUID) -> Presented:
+    """The presentation, of this case."""
+    item = presentations.get(db, me, presentation_id)
+    if item.presentation.case_id != case_id:
+        raise NotFound("opinion-not-found")
+    return item
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
