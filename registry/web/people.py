@@ -19,6 +19,7 @@ from core.db import Tx
 from core.errors import Invalid
 from registry import names as spelling
 from registry.web import proposals as second_hands
+from registry.web import training as learning
 from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, number, text
 from registry.web.pages import in_language, render, see
@@ -225,6 +226,7 @@ def _page(
         "live": sessions.live(db, me, person_id) if home and not myself else [],
         "last": sessions.newest(db, me).get(person_id),
         "tokens": [one for one in tokens.listed(db, me, person_id) if one.revoked_at is None and one.expires_at > ids.now()],
+        **learning.shown(db, me, person_id),
         "tried": tried,
         "secret": secret,
         "enrol_at": f"{request.app.state.base_url}/enrol",

@@ -46,18 +46,17 @@ def ask(server: World, case_id: str, expert: str) -> None:
 
 def train(server: World, visit: Visit, boss: str, login: str, act: str) -> None:
     """The administrator begins or ends somebody's training; to end it they step up first."""
-    page = visit("/account", login=boss)
+    person = f"/hospital/people/{call(server, login, 'GET', '/me')['person_id']}"
+    page = visit(person, login=boss)
     if act == "end":
-        page.goto("/sign-in/again?next=/account")
+        page.goto(f"/sign-in/again?next={person}")
         page.fill("input[name=code]", server.code(boss))
         page.locator("main form button").first.click()
-        page.wait_for_url("**/account")
+        page.wait_for_url(f"**{person}")
         server.states[boss] = page.context.storage_state()
-    person = call(server, login, "GET", "/me")["person_id"]
-    answer = page.context.request.post(
-        f"/hospital/people/{person}/training", form={"act": act}, headers={"Origin": server.url}, max_redirects=0
-    )  # fmt: skip
-    assert answer.status == 303, answer.status
+    page.locator(f"#training button[value={act}]").click()
+    page.wait_for_url("**#training")
+    expect(page.locator(f"#training button[value={'begin' if act == 'end' else 'end'}]")).to_be_visible()
 
 
 @pytest.fixture
@@ -153,6 +152,11 @@ def test_a_trainees_opinion_comes_back_and_is_given_under_two_names(
     check = given.locator("a[href*='/opinions/']").first.get_attribute("href")
     assert check is not None
     everywhere(check, "lin", "08-check")
+
+
+def test_training_stands_on_the_page_of_a_person(server: World, everywhere: Callable[..., None], trainees: None) -> None:
+    person = call(server, "gu", "GET", "/me")["person_id"]
+    everywhere(f"/hospital/people/{person}", "he", "20-person")
 
 
 def test_an_entry_of_somebody_in_training_is_countersigned(

@@ -280,7 +280,10 @@ def test_a_visit_recorded_in_training_can_be_corrected_and_keeps_its_pictures(wa
 def test_training_is_begun_and_ended_on_the_page_of_a_person(house: House) -> None:
     cast = house.world.cast
     browser, path = house.browser(cast.administrator), f"/hospital/people/{cast.surgeon.id}/training"
-    assert browser.post(path, data={"act": "begin"}).status_code == 303
+    person = f"/hospital/people/{cast.surgeon.id}"
+    assert "Begin the training" in browser.get(person).text
+    assert browser.post(path, data={"act": "begin"}).headers["Location"] == f"{person}#training"
+    assert "In training since" in browser.get(person).text
     again = browser.post(path, data={"act": "end"})
     assert again.status_code == 403, "a step-up is asked for"
     assert 'name="code"' in again.text
