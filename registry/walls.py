@@ -78,6 +78,7 @@ class Wall:
 
 _GRANTS = f"{{t}}.organisation_id = {_ME_ANEW} OR {{t}}.grantee_organisation_id = {_ME_ANEW}"
 _EVENTS = f"{OWN} OR {{t}}.actor_organisation_id = {_ME}"
+_WRITER = f"{{t}}.author_organisation_id = {_ME}"
 _PARTY = f"{OWN} OR {{t}}.to_organisation_id = {_ME}"
 _SIGNED = _by("opinions", "organisation_id", "author_organisation_id")
 _KEYS = (
@@ -121,6 +122,8 @@ WALLS = {
     ),
     # what is written in a case
     "entries": Wall("the treating hospital's record, never overwritten", CASE, OWN),
+    "entry_reviews": Wall("advisers see that a senior has yet to countersign an entry", CASE, OWN, OWN, columns=("state",)),
+    "entry_review_steps": Wall("advisers see who countersigned; what was said stays", CASE, OWN),
     "consents": Wall("the treating hospital's, never overwritten", CASE, OWN),
     "decisions": Wall("the treating hospital's, never overwritten", CASE, OWN),
     "visits": Wall("the treating hospital's plan, which advisers see", CASE, OWN, OWN, OWN),
@@ -128,6 +131,14 @@ WALLS = {
     "messages": Wall("both sides talk; what was said stays", CASE, CASE),
     "message_marks": Wall("how far a person has read", MINE, MINE, MINE),
     "opinions": Wall("advisers sign, and what is signed stays", CASE, CASE),
+    "countersignatures": Wall("advisers countersign, and what is signed stays", CASE, CASE),
+    "presentations": Wall(
+        "the asker learns for whom an opinion waits and may take the question back; no third hospital knows of it",
+        f"{OWN} OR ({_WRITER}) AND ({GUEST})",
+        f"({_WRITER}) AND ({CASE})",
+        f"{OWN} OR ({_WRITER}) AND ({GUEST})",
+        columns=("senior_id", "state", "decided_at", "words"),
+    ),
     "referrals": Wall("the asker asks, the hospital asked moves the question on", CASE, OWN, CASE),
     "referral_steps": Wall("as the referral", _by("referrals", "referral_id"), _by("referrals", "referral_id")),
     "notices": Wall("told by whoever is in the case, read by the person", MINE, CASE, MINE),
@@ -180,6 +191,7 @@ OPEN = {
     "roster_versions": "who is on duty is worked out for partner hospitals too, before anything is referred; of staff, not of patients",
     "roster_covers": "who is on duty is worked out for partner hospitals too, before anything is referred; of staff, not of patients",
     "roster_absences": "who is on duty is worked out for partner hospitals too, before anything is referred; of staff, not of patients",
+    "trainings": "whether a senior can countersign is worked out for the hospital that waits too; of staff, not of patients",
     "throttle": "counts tries of whoever it was",
 }
 """Every table without a wall, and why: accounts, which have to be read before anybody is known, and hospitals."""

@@ -4,6 +4,7 @@ SQL is written here by hand, in transactions that act for one hospital or anothe
 between. SQLite has no such wall; a test over the application (web/test_walls.py) runs on both and shows the difference.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -23,14 +24,16 @@ from core.errors import Unavailable
 from core.tables import Base
 from imaging import annotations, intake, previews
 from imaging.sandbox import Pool
-from registry import decisions, entries, followups, matching, messages, schema, walls
+from registry import decisions, entries, followups, matching, messages, presentations, reviews, schema, walls
 from registry.cases import Case
 from registry.walls import OPEN, WALLS
 from tests import cast as people_of
+from tests import trainees
 from tests.conftest import Engine
 from tests.engines import POSTGRES_S3
 from tests.imaging import samples
-from tests.registry.conftest import World, stepped_up
+from tests.registry.conftest import WORDS, World, stepped_up
+from tests.registry.test_reviews import told as injured
 
 schema.load()
 TABLES: dict[str, Table] = dict(Base.metadata.tables)
@@ -124,6 +127,13 @@ def rows_of_everything(world: World, pool: Pool) -> Full:
     with world.begin() as db:
         messages.thread(db, surgeon, shared.id)
         opinion = world.sign(db, shared)
+        learning, until = trainees.expert(db, world.cast), ids.now() + dt.timedelta(days=30)
+        let_in = {"organisation_id": world.cast.aral.id, "grantee_organisation_id": world.cast.taizhou.id, "expires_at": until}
+        grants.give(db, surgeon, case_id=shared.id, role="expert", person_id=learning.id, reason="test", **let_in)
+        signed = presentations.present(db, stepped_up(learning.actor), shared.id, WORDS, senior_id=world.cast.expert.id)
+        presentations.countersign(db, stepped_up(expert), signed.id)
+        told = entries.submit(db, trainees.surgeon(db, world.cast).actor, shared.id, "injury", injured())
+        reviews.countersign(db, surgeon, told.id)
         decisions.record(db, surgeon, case_id=shared.id, opinion_id=opinion.id, choice="accept")
         followups.plan(db, surgeon, shared.id, treated_on=ids.now().date())
     return Full(world, shared, closed)
@@ -288,9 +298,26 @@ def test_a_grant_is_neither_lengthened_nor_revived_by_whom_it_serves(full: Full)
     taizhou = full.world.cast.taizhou.id
     assert tried(full.world.database, taizhou, update(table).values(expires_at=ids.now())) == "42501"
     assert tried(full.world.database, taizhou, update(table).values(revoked_at=None)) == "42501"
-    assert tried(full.world.database, taizhou, text("UPDATE grants SET revoked_at = 'infinity'")) == 2
+    assert tried(full.world.database, taizhou, text("UPDATE grants SET revoked_at = 'infinity'")) == 3
     with full.taizhou as db:
         assert count(db, "cases") == 0
+
+
+@on_postgres
+def test_no_third_hospital_knows_of_what_waits_for_a_senior_and_nobody_rewrites_it(full: Full) -> None:
+    """Hotan was asked about the same case; the asker may end what waits and not touch what was signed."""
+    cast, table = full.world.cast, TABLES["presentations"]
+    with full.world.begin() as db:
+        hotan = next(one.id for one in organisations.every(db) if one.name_en.startswith("Hotan"))
+    with full.acting(hotan) as db:
+        assert values(db, "opinions", "case_id") == {full.shared.id}
+        assert count(db, "presentations") == 0
+    for acting in (cast.aral.id, cast.taizhou.id):
+        for column in ("document", "sha256", "signature", "author_id"):
+            assert tried(full.world.database, acting, update(table).values({column: table.c[column]})) == "42501", column
+    with full.taizhou as db:
+        row = dict(db.execute(select(table)).mappings().one())
+    assert tried(full.world.database, cast.aral.id, insert(table).values(row | {"id": ids.new()})) == "42501"
 
 
 # --- transactions -------------------------------------------------------------------------------------------------------
