@@ -24,10 +24,10 @@ def same_origin(method: str, headers: Mapping[str, str], base_url: str) -> bool:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site not in (None, "same-origin"):
         return False
-    return site is not None if origin is None else origin == _origin(base_url)
+    return site is not None if origin is None else origin == origin_of(base_url)
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
     """The origin as a browser writes it: scheme, host, and the port where it is not the scheme's own."""
     parts = urlsplit(url.lower())
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname

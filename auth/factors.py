@@ -15,12 +15,12 @@ import pyotp
 from sqlalchemy import BigInteger, ForeignKey, Index, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import duties, people, rules
+from auth import news, rules, sessions
 from auth.people import Person
 from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
-from core.errors import Conflict, Denied, Invalid
+from core.errors import Denied, Invalid, NotFound
 from core.keyring import Unit
 from core.tables import Base, IdColumn
 
@@ -53,8 +53,12 @@ class Factor(Base):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a person puts into their authenticator: the base32 secret, and the same as an ``otpauth:`` address."""
+    """What a person puts into their authenticator: the base32 secret, and the same as an ``otpauth:`` address.
 
+    ``factor_id`` names what is offered, to confirm it by.
+    """
+
+    factor_id: UUID
     secret: str
     uri: str
 
@@ -65,33 +69,41 @@ def in_use(db: Tx, person_id: UUID) -> Factor | None:
     return db.scalars(query).first()
 
 
+def since(db: Tx, person_id: UUID) -> dt.datetime | None:
+    """Since when the person's authenticator counts; None without one."""
+    factor = in_use(db, person_id)
+    return factor.confirmed_at if factor is not None else None
+
+
 def offer(db: Tx, actor: Actor) -> Offer:
     """Offer the actor a new authenticator, to be confirmed by its first code; needs a step-up.
 
     Raises Denied and StepUpNeeded.
     """
-    if actor.person_id is None or actor.session_id is None:
-        raise Denied("session-needed")
-    rules.require_step_up(actor)
-    person = db.get_one(Person, actor.person_id)
-    return shown(person, make(db, person)[1])
+    person = _oneself(db, actor)
+    return shown(db, make(db, person))
 
 
-def confirm(db: Tx, actor: Actor, code: str) -> None:
-    """Put the authenticator that was offered last in the place of the old one.
+def offered(db: Tx, actor: Actor, factor_id: UUID) -> Offer:
+    """What was offered to the actor and is not confirmed yet, once more; needs a step-up.
 
-    Needs a step-up. Raises Denied, StepUpNeeded, Conflict when none was offered, Invalid for a wrong code.
+    Raises Denied, StepUpNeeded, and NotFound for anything else.
     """
-    if actor.person_id is None or actor.session_id is None:
-        raise Denied("session-needed")
-    rules.require_step_up(actor)
-    pending = select(Factor).where(Factor.person_id == actor.person_id, Factor.confirmed_at.is_(None), Factor.retired_at.is_(None))
-    factor = db.scalars(pending.order_by(Factor.id.desc()).limit(1)).first()
-    if factor is None:
-        raise Conflict("factor-not-offered")
+    return shown(db, _offered(db, _oneself(db, actor), factor_id))
+
+
+def confirm(db: Tx, actor: Actor, factor_id: UUID, code: str) -> None:
+    """Put the authenticator that was offered in the place of the old one; every other session ends and the person is told.
+
+    Needs a step-up. Raises Denied, StepUpNeeded, NotFound when it was not offered, Invalid for a wrong code.
+    """
+    person = _oneself(db, actor)
+    factor = _offered(db, person, factor_id)
     if not take(db, factor, code):
-        raise Invalid(fields={"code": "code-wrong"})
+        raise Invalid("form-invalid", fields={"code": "code-wrong"})
     adopt(db, actor, factor)
+    news.tell(db, person, "account-authenticator-changed")
+    sessions.end_all(db, actor, person.id, because="authenticator-changed", keep=actor.session_id)
 
 
 def install(db: Tx, actor: Actor, person_id: UUID) -> Offer:
@@ -102,23 +114,9 @@ def install(db: Tx, actor: Actor, person_id: UUID) -> Offer:
     rules.require_in_organisation(actor, "people:manage")
     if actor.person_id is not None:
         raise Denied("not-allowed")
-    person = db.get_one(Person, person_id)
-    factor, secret = make(db, person)
+    factor = make(db, db.get_one(Person, person_id))
     adopt(db, actor, factor)
-    return shown(person, secret)
-
-
-def retire(db: Tx, actor: Actor, person_id: UUID) -> None:
-    """Take a lost authenticator out of use; the person cannot sign in until enrolled again.
-
-    Needs ``people:manage`` and, in a session, a step-up. Raises NotFound, StepUpNeeded, and Denied, for an
-    administrator's or auditor's too (`duties.refuse_peer`).
-    """
-    person = people.manageable(db, actor, person_id, at_home=True)
-    rules.require_step_up(actor)
-    duties.refuse_peer(db, actor, person_id)
-    _retire_all(db, person_id)
-    _record(db, actor, "factor:retire", person)
+    return shown(db, factor)
 
 
 def proves(db: Tx, person_id: UUID, code: str) -> bool:
@@ -127,21 +125,20 @@ def proves(db: Tx, person_id: UUID, code: str) -> bool:
     return factor is not None and take(db, factor, code)
 
 
-def make(db: Tx, person: Person) -> tuple[Factor, str]:
-    """A factor that does not count yet, and its base32 secret."""
-    secret = pyotp.random_base32()
+def make(db: Tx, person: Person) -> Factor:
+    """A factor that does not count yet."""
     factor = Factor(id=ids.new(), person_id=person.id)
-    home = person.organisation_id
-    factor.secret = db.keyring.seal(db, Unit("organisation", home, home), "totp", "factors", factor.id, 1, secret.encode("ascii"))
+    home, secret = person.organisation_id, pyotp.random_base32().encode("ascii")
+    factor.secret = db.keyring.seal(db, Unit("organisation", home, home), "totp", "factors", factor.id, 1, secret)
     db.add(factor)
     db.flush()
-    return factor, secret
+    return factor
 
 
 def adopt(db: Tx, actor: Actor, factor: Factor) -> None:
     """Let the factor count, in the place of any other of its person. For this module and `auth.enrolments`."""
     person = db.get_one(Person, factor.person_id)
-    _retire_all(db, person.id, but=factor.id)
+    retire_all(db, person.id, but=factor.id)
     factor.confirmed_at = ids.now()
     db.flush()
     _record(db, actor, "factor:add", person)
@@ -154,9 +151,10 @@ def opened(db: Tx, factor: Factor) -> str:
     return db.keyring.unseal(db, unit, "totp", "factors", factor.id, 1, factor.secret).decode("ascii")
 
 
-def shown(person: Person, secret: str) -> Offer:
+def shown(db: Tx, factor: Factor) -> Offer:
     """The secret as an authenticator takes it."""
-    return Offer(secret, pyotp.TOTP(secret).provisioning_uri(name=person.login, issuer_name=ISSUER))
+    person, secret = db.get_one(Person, factor.person_id), opened(db, factor)
+    return Offer(factor.id, secret, pyotp.TOTP(secret).provisioning_uri(name=person.login, issuer_name=ISSUER))
 
 
 def take(db: Tx, factor: Factor, code: str) -> bool:
@@ -177,11 +175,26 @@ def present_code(secret: str) -> str:
     return pyotp.TOTP(secret).at(ids.now())
 
 
-def _retire_all(db: Tx, person_id: UUID, *, but: UUID | None = None) -> None:
+def retire_all(db: Tx, person_id: UUID, *, but: UUID | None = None) -> None:
+    """Take a person's authenticators out of use. For this module and `auth.means`."""
     retiring = update(Factor).where(Factor.person_id == person_id, Factor.retired_at.is_(None))
     if but is not None:
         retiring = retiring.where(Factor.id != but)
     db.execute(retiring.values(retired_at=ids.now()))
+
+
+def _oneself(db: Tx, actor: Actor) -> Person:
+    if actor.person_id is None or actor.session_id is None:
+        raise Denied("session-needed")
+    rules.require_step_up(actor)
+    return db.get_one(Person, actor.person_id)
+
+
+def _offered(db: Tx, person: Person, factor_id: UUID) -> Factor:
+    factor = db.get(Factor, factor_id, populate_existing=True)
+    if factor is None or factor.person_id != person.id or factor.confirmed_at is not None or factor.retired_at is not None:
+        raise NotFound("factor-not-offered")
+    return factor
 
 
 def _record(db: Tx, actor: Actor, action: str, person: Person) -> None:

@@ -12,9 +12,15 @@ from core.db import Tx
 
 TELL = "person:tell"
 KINDS = (
+    "account-authenticator-changed",
     "account-link-added",
     "account-link-removed",
+    "account-passkey-added",
+    "account-passkey-count",
+    "account-passkey-removed",
     "account-password-changed",
+    "account-recovery-made",
+    "account-recovery-used",
     "account-signed-in",
     "account-proposal-waiting",
     "account-proposal-confirmed",

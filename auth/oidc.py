@@ -24,7 +24,7 @@ from uuid import UUID
 from sqlalchemy import LargeBinary, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import factors, idtokens, links, people, proofs, providers, rules, secret, signin, throttle
+from auth import idtokens, links, means, people, proofs, providers, rules, secret, signin, throttle
 from auth.discovery import Description, Directory
 from auth.idtokens import Assertion
 from auth.links import Link
@@ -216,7 +216,7 @@ def sign_in(
     provider = providers.get(db, held.provider_id)
     person = links.person_of(db, provider_id=provider.id, issuer=told.issuer, subject=told.subject)
     both = not told.methods.isdisjoint(provider.second_factors)
-    if person is None or not _usable(db, person, provider) or not (both or factors.in_use(db, person.id)):
+    if person is None or not _usable(db, person, provider) or not (both or means.of(db, person.id).enrolled):
         return _refused(db, person, network)
     if not both:
         return signin.pend(db, person, by="oidc")

@@ -1,7 +1,8 @@
-"""Proofs: trying a password or a code, no faster than the throttle allows.
+"""Proofs: trying a password, a code or a passkey, no faster than the throttle allows.
 
 A try counts against the network it comes from, against the login there, and against the login anywhere; a
-good one is given back. When the last count is used up, the right password still opens where the person has
+good one is given back. A passkey cannot be guessed at and names nobody before it holds: it counts against the
+network alone. When the last count is used up, the right password still opens where the person has
 signed in before, so that somebody who guesses from elsewhere cannot keep them out of their own hospital;
 every other try is answered alike, whether there is such a person or not.
 
@@ -11,10 +12,12 @@ throttle answers with one once a period and is raised the other times, so that a
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from auth import factors, passwords, sessions, throttle
+from auth import factors, passkeys, passwords, recovery, sessions, throttle
+from auth.passkeys import Passkey, Site
 from auth.people import Person, plain_login
 from core.db import Tx
 from core.errors import Throttled
@@ -72,11 +75,40 @@ def code(db: Tx, person: Person, given: str, *, network: str) -> Refused | None:
 
     Refused ``code-wrong`` or ``throttled``; raises Throttled.
     """
+    return _code(db, person, network, lambda: factors.proves(db, person.id, given), "code-wrong")
+
+
+def recovery_code(db: Tx, person: Person, given: str, *, network: str) -> Refused | None:
+    """None for one of the person's recovery codes, which is used up by this; tries count together with those of codes.
+
+    Refused ``recovery-code-wrong`` or ``throttled``; raises Throttled.
+    """
+    return _code(db, person, network, lambda: recovery.take(db, person, given), "recovery-code-wrong")
+
+
+def passkey(
+    db: Tx, given: str, *, purpose: str, site: Site, network: str, person_id: UUID | None = None, session_id: UUID | None = None
+) -> Passkey | Refused:
+    """The passkey that answered the challenge of this purpose, person and session.
+
+    Refused ``passkey-refused`` whatever was wrong, or ``throttled``; raises Throttled.
+    """
+    limits = [_Limit(f"passkey:{network}", 100, QUARTER)]
+    if (full := _let_through(db, limits)) is not None:
+        return full
+    proved = passkeys.prove(db, given, purpose=purpose, site=site, network=network, person_id=person_id, session_id=session_id)
+    if proved is None:
+        return Refused("passkey-refused")
+    _give_back(db, limits)
+    return proved
+
+
+def _code(db: Tx, person: Person, network: str, proves: Callable[[], bool], wrong: str) -> Refused | None:
     limits = [_Limit(f"code:{person.id.hex}:{network}", 10, QUARTER), _Limit(f"code:{person.id.hex}", 60, DAY)]
     if (full := _let_through(db, limits)) is not None:
         return full
-    if not factors.proves(db, person.id, given):
-        return Refused("code-wrong")
+    if not proves():
+        return Refused(wrong)
     _give_back(db, limits)
     return None
 

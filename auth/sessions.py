@@ -1,7 +1,7 @@
 """Sessions: a person signed in at a browser, at work in one organisation at a time.
 
 Only the digest of the cookie's secret is stored. A session ends when idle, at its absolute limit, at
-sign-out, at a password change, when its person is disabled, and when its person has no role left in its
+sign-out, when a password or a factor is changed elsewhere, when its person is disabled, and when its person has no role left in its
 organisation. The secret is minted at sign-in and again at every step-up and change of organisation
 (ASVS 7.2.4), so that one fixed or seen earlier is worth nothing.
 """
@@ -65,7 +65,7 @@ def start(
 ) -> tuple[Actor, str]:
     """Begin a session for a person who has proved both factors; gives the actor and the cookie's secret.
 
-    ``by`` is how they proved the first (``password``, ``oidc`` …), for the log. The person is told when they have
+    ``by`` is how they proved the first (``password``, ``oidc``, ``passkey`` …), for the log. The person is told when they have
     signed in before, but never from that network. For `auth.signin` alone. Raises Denied when the person has no
     role in the organisation.
     """
@@ -185,8 +185,8 @@ def switch(db: Tx, actor: Actor, organisation_id: UUID) -> tuple[Actor, str]:
     return there, plain
 
 
-def step_up(db: Tx, actor: Actor) -> tuple[Actor, str]:
-    """Note that the person has just proved a factor again; for `auth.stepup` alone. Gives the fresh secret."""
+def step_up(db: Tx, actor: Actor, *, by: str) -> tuple[Actor, str]:
+    """Note that the person has just proved a factor again, and ``by`` which; for `auth.stepup` alone. Gives the fresh secret."""
     session = _held(db, actor)
     person = db.get_one(Person, session.person_id)
     session.stepped_up_at = ids.now()
@@ -194,7 +194,7 @@ def step_up(db: Tx, actor: Actor) -> tuple[Actor, str]:
     stepped = actors.acting(db, person, session.organisation_id, session_id=session.id, stepped_up_at=session.stepped_up_at)
     if stepped is None:
         raise Denied("not-allowed")
-    _record(db, stepped, "session:step-up", person, session.id)
+    _record(db, stepped, "session:step-up", person, session.id, by=by)
     return stepped, plain
 
 

@@ -1,6 +1,7 @@
-"""Sign-in, in two steps: the password gives a short-lived secret, that and a code give a session.
+"""Sign-in: in two steps, where the password gives a short-lived secret and that and a code give a session; or by a passkey.
 
-Unknown login, wrong password, disabled person and person without a second factor look alike: one code, one
+In the second step a recovery code stands in for the code. A passkey verifies its user, so it is both steps at
+once. Unknown login, wrong password, disabled person and person without a second factor look alike: one code, one
 amount of work, one count of tries. (So a refused password is written into the log by a job, which an unknown
 login asks for too.) Nothing of an earlier session survives: its cookie, shown at sign-in, ends it, and the new
 secret is minted at the end. Failures are values (`proofs.Refused`), so that the tries and the audit events are
@@ -8,13 +9,16 @@ committed; the throttle is one once in its period and is raised the other times.
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, LargeBinary, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import factors, passwords, people, proofs, secret, sessions, throttle
+from auth import means, passkeys, passwords, people, proofs, recovery, secret, sessions, throttle
+from auth.means import Means
+from auth.passkeys import Site
 from auth.people import Person
 from auth.proofs import NOBODY, Refused
 from auth.sessions import Limits
@@ -27,6 +31,8 @@ from core.tables import Base, Code, IdColumn
 REFUSED = "sign-in:refused"
 PENDING = dt.timedelta(minutes=5)
 TRIES = 5
+ASKED, ASKED_PER = 600, dt.timedelta(minutes=15)
+"""How often one network may ask for a challenge: every look at the sign-in page does, from a whole hospital."""
 
 
 class SignIn(Base):
@@ -54,10 +60,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Both steps are done: who it is, and the secret for the session cookie."""
+    """Both steps are done: who it is, and the secret for the session cookie.
+
+    ``recovery_codes`` is how many are left when one was used.
+    """
 
     actor: Actor
     cookie: str
+    recovery_codes: int | None = None
 
 
 def password(db: Tx, *, login: str, password: str, address: str) -> Pending | Refused:
@@ -67,8 +77,8 @@ def password(db: Tx, *, login: str, password: str, address: str) -> Pending | Re
     """
     network = throttle.network(address)
     person = people.by_login(db, login)
-    factor = factors.in_use(db, person.id if person is not None else NOBODY)
-    usable = person is not None and person.disabled_at is None and factor is not None
+    has = means.of(db, person.id if person is not None else NOBODY)
+    usable = person is not None and person.disabled_at is None and has.enrolled
     wrong = proofs.password(db, person, login, password, network=network, usable=usable)
     if wrong is not None or person is None:
         return _failed(db, person, wrong or Refused("password-wrong"), network)
@@ -83,32 +93,71 @@ def pend(db: Tx, person: Person, *, by: str) -> Pending:
     return Pending(plain, now + PENDING)
 
 
-def code(
-    db: Tx, *, pending: str, code: str, address: str, agent: str = "", limits: Limits | None = None, presented: str | None = None
-) -> SignedIn | Refused:
-    """The second step, with the secret of the first; ``presented`` is the session cookie the browser still sent.
+def beside(db: Tx, pending: str) -> Means:
+    """What the second step may ask for; nothing for a first step that is none."""
+    found = _pending(db, pending)
+    return means.of(db, found[1].id) if found is not None else Means()
 
-    Refused ``code-wrong`` or ``throttled`` (try again), ``sign-in-expired`` (begin anew) or ``sign-in-failed``.
-    Raises Throttled.
+
+def code(
+    db: Tx,
+    *,
+    pending: str,
+    code: str = "",
+    recovery_code: str = "",
+    address: str,
+    agent: str = "",
+    limits: Limits | None = None,
+    presented: str | None = None,
+) -> SignedIn | Refused:
+    """The second step, with the secret of the first: by a code of the moment, or by a recovery code when that is given instead.
+
+    ``presented`` is the session cookie the browser still sent. Refused ``code-wrong``, ``recovery-code-wrong`` or
+    ``throttled`` (try again), ``sign-in-expired`` (begin anew) or ``sign-in-failed``. Raises Throttled.
     """
     network = throttle.network(address)
     found = _pending(db, pending)
     if found is None:
         return Refused("sign-in-expired")
     sign_in, person = found
-    wrong = proofs.code(db, person, code, network=network)
+    if recovery_code and not code:
+        step, wrong = "recovery", proofs.recovery_code(db, person, recovery_code, network=network)
+    else:
+        step, wrong = "code", proofs.code(db, person, code, network=network)
     if wrong is not None and wrong.code == "throttled":
-        refused(db, person, "code", network, throttled=True)
+        refused(db, person, step, network, throttled=True)
         return wrong
     sign_in.tries += 1
     if wrong is not None:
-        refused(db, person, "code", network)
-        return Refused("code-wrong" if sign_in.tries < TRIES else "sign-in-expired")
+        refused(db, person, step, network)
+        return wrong if sign_in.tries < TRIES else Refused("sign-in-expired")
     sign_in.ended_at = ids.now()
     signed_in = admit(db, person, by=sign_in.proved_by, network=network, agent=agent, limits=limits, presented=presented)
     if signed_in is None:
-        refused(db, person, "code", network)
-    return signed_in or Refused("sign-in-failed")
+        refused(db, person, step, network)
+        return Refused("sign-in-failed")
+    return replace(signed_in, recovery_codes=recovery.left(db, person.id)) if step == "recovery" else signed_in
+
+
+def ask_passkey(db: Tx, *, site: Site, address: str) -> dict[str, Any]:
+    """What the browser is asked for to sign in with a passkey, whoever it is. Raises Throttled."""
+    throttle.hit(db, f"challenge:{throttle.network(address)}", ASKED, ASKED_PER)
+    return passkeys.ask(db, purpose="sign-in", site=site)
+
+
+def passkey(
+    db: Tx, *, given: str, site: Site, address: str, agent: str = "", limits: Limits | None = None, presented: str | None = None
+) -> SignedIn | Refused:
+    """Sign in with a passkey alone. Refused ``passkey-refused`` whatever was wrong, or ``throttled``; raises Throttled."""
+    network = throttle.network(address)
+    proved = proofs.passkey(db, given, purpose="sign-in", site=site, network=network)
+    if isinstance(proved, Refused):
+        return proved
+    person = db.get_one(Person, proved.person_id, populate_existing=True)
+    signed_in = admit(db, person, by="passkey", network=network, agent=agent, limits=limits, presented=presented)
+    if signed_in is None:
+        refused(db, person, "passkey", network)
+    return signed_in or Refused("passkey-refused")
 
 
 def admit(

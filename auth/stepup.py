@@ -4,14 +4,17 @@ Signing, handing out roles, changing factors and passwords ask for it; it is goo
 (`policy.require_step_up`). The session goes on under a fresh secret, so the answer has to set the cookie.
 """
 
-from auth import news, passwords, proofs, sessions, throttle
+from typing import Any
+
+from auth import news, passkeys, passwords, proofs, sessions, throttle
+from auth.passkeys import Site
 from auth.people import Person
 from auth.proofs import Refused
 from auth.signin import SignedIn
 from core import audit
 from core.actor import Actor
 from core.db import Tx
-from core.errors import Denied
+from core.errors import Denied, NotFound
 
 
 def prove(db: Tx, actor: Actor, *, code: str = "", password: str = "", address: str) -> SignedIn | Refused:
@@ -21,12 +24,32 @@ def prove(db: Tx, actor: Actor, *, code: str = "", password: str = "", address: 
     """
     person, network = _person(db, actor), throttle.network(address)
     if password and not code:
-        wrong = proofs.password(db, person, person.login, password, network=network)
+        by, wrong = "password", proofs.password(db, person, person.login, password, network=network)
     else:
-        wrong = proofs.code(db, person, code, network=network)
+        by, wrong = "code", proofs.code(db, person, code, network=network)
     if wrong is not None:
         return _refuse(db, actor, "session:step-up", person, wrong)
-    return SignedIn(*sessions.step_up(db, actor))
+    return SignedIn(*sessions.step_up(db, actor, by=by))
+
+
+def ask_passkey(db: Tx, actor: Actor, *, site: Site) -> dict[str, Any]:
+    """What the browser is asked for to step up by a passkey of the actor's own. Raises Denied without a session, NotFound without a passkey."""
+    person = _person(db, actor)
+    if not passkeys.of_person(db, person.id):
+        raise NotFound("passkey-not-found")
+    return passkeys.ask(db, purpose="step-up", site=site, person_id=person.id, session_id=actor.session_id)
+
+
+def passkey(db: Tx, actor: Actor, *, given: str, site: Site, address: str) -> SignedIn | Refused:
+    """Step up by a passkey, which has to be the session's own person's.
+
+    Refused ``passkey-refused`` or ``throttled``. Raises Throttled, and Denied without a session.
+    """
+    person, network = _person(db, actor), throttle.network(address)
+    proved = proofs.passkey(db, given, purpose="step-up", site=site, network=network, person_id=person.id, session_id=actor.session_id)
+    if isinstance(proved, Refused):
+        return _refuse(db, actor, "session:step-up", person, proved)
+    return SignedIn(*sessions.step_up(db, actor, by="passkey"))
 
 
 def change_password(db: Tx, actor: Actor, *, current: str, new: str, address: str) -> SignedIn | Refused:
@@ -43,7 +66,7 @@ def change_password(db: Tx, actor: Actor, *, current: str, new: str, address: st
     _record(db, actor, "password:change", person)
     news.tell(db, person, "account-password-changed")
     sessions.end_all(db, actor, person.id, because="password-changed", keep=actor.session_id)
-    return SignedIn(*sessions.step_up(db, actor))
+    return SignedIn(*sessions.step_up(db, actor, by="password"))
 
 
 def _person(db: Tx, actor: Actor) -> Person:

@@ -6,7 +6,7 @@ the same work from the same rows.
 
 from pathlib import Path
 
-from auth import agreements, documents, machines, news, oidc, proposals, signin, throttle
+from auth import agreements, challenges, documents, machines, news, oidc, proposals, signin, throttle
 from core import checkpoints
 from core.db import Database
 from core.jobs import Handler, Worker
@@ -59,7 +59,8 @@ def remind(database: Database) -> None:
 
 
 def sweep(database: Database) -> None:
-    """Forget what has run its time: full throttle buckets, sign-ins that came to nothing, uploads nobody finished.
+    """Forget what has run its time: full throttle buckets, sign-ins that came to nothing, uploads nobody finished, challenges
+    nobody answered.
 
     And ask again for uploads that came whole and were left lying.
     """
@@ -67,5 +68,6 @@ def sweep(database: Database) -> None:
         throttle.sweep(db)
         signin.sweep(db)
         oidc.sweep(db)
+        challenges.sweep(db)
     uploads.expire(database)
     uploads.ask_again(database)

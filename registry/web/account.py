@@ -1,4 +1,4 @@
-"""One's own account: language, where one is signed in, password, and tokens for programs."""
+"""One's own account: language, where one is signed in, and tokens for programs. How one signs in is `security`."""
 
 import datetime as dt
 from typing import Any
@@ -7,8 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from auth import organisations, people, profiles, rules, sessions, stepup, tokens
-from auth.proofs import Refused
+from auth import organisations, people, profiles, rules, sessions, tokens
 from core import ids
 from core.actor import Actor
 from core.db import Tx
@@ -57,20 +56,6 @@ def end_others(db: Db, me: Me) -> Response:
     if me.person_id is not None:
         sessions.end_all(db, me, me.person_id, because="signed-out-elsewhere", keep=me.session_id)
     return see("/account")
-
-
-@router.post("/account/password")
-def password(request: Request, db: Db, me: Me, form: Sent) -> Response:
-    """Change the password, knowing the current one."""
-    current, new = (value if isinstance(value := form.get(name, ""), str) else "" for name in ("current", "new"))
-    with attempt(db) as tried:
-        answer = stepup.change_password(db, me, current=current, new=new, address=request.client.host if request.client else "")
-    if not tried:
-        return _page(request, db, me, tried)
-    if isinstance(answer, Refused):
-        tried.take(answer, "current")
-        return _page(request, db, me, tried)
-    return with_session(see("/account"), answer.cookie)
 
 
 @router.post("/account/tokens")

@@ -1,7 +1,7 @@
 """Writing, signing and checking an opinion, and the local decision on it.
 
 The pictures with their marks stay beside the words. Signing is one act: the words as they stand in the
-form, a code of the moment, and the button that says what it means.
+form, a code of the moment or a passkey, and the button that says what it means.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from auth import stepup, training
+from auth import means, training
 from auth.proofs import Refused
 from auth.signin import SignedIn
 from core import ids
@@ -33,7 +33,7 @@ from registry.web.entries import kept
 from registry.web.forms import Attempt, Sent, attempt, number, raw, text
 from registry.web.moments import Clock
 from registry.web.pages import render, see
-from registry.web.sign_in import with_session
+from registry.web.sign_in import proved, with_session
 from registry.web.translations import language_of
 
 router = APIRouter(include_in_schema=False)
@@ -60,20 +60,20 @@ def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
     about = _about(form)
     case = cases.reach(db, me, case_id, "opinion:write")
     draft = opinions.save(db, me, case_id, _raw(form, about), addendum_to=about)
-    proved: SignedIn | Refused = Refused("throttled")
+    again: SignedIn | Refused = Refused("throttled")
     with attempt(db) as tried:
-        proved = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", "") or "-", address=_address(request))
-    if isinstance(proved, Refused):
+        again = proved(request, db, me, form)
+    if isinstance(again, Refused):
         if tried:
-            tried.take(proved, "code")
+            tried.take(again, "code")
         return _page(request, db, me, case, draft, tried, text(form, "senior_id"))
     with attempt(db) as tried:
         if _learns(db, me):
-            presentations.present(db, proved.actor, case_id, senior_id=before_senior.chosen(form), addendum_to=about)
+            presentations.present(db, again.actor, case_id, senior_id=before_senior.chosen(form), addendum_to=about)
         else:
-            opinions.sign(db, proved.actor, case_id, addendum_to=about)
+            opinions.sign(db, again.actor, case_id, addendum_to=about)
     answer = see(f"/cases/{case_id}#opinion") if tried else _page(request, db, me, case, draft, tried, text(form, "senior_id"))
-    return with_session(answer, proved.cookie)
+    return with_session(answer, again.cookie)
 
 
 @router.get("/cases/{case_id}/opinions/{opinion_id}")
@@ -128,6 +128,7 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         "shots": gallery.of(db, me, case, when, marks),
         "clocks": [scales.of(reading, when) for reading in board.readings(db, case)],
         "asked": mine[-1] if mine else None,
+        "beside": means.of(db, me.person_id) if me.person_id else None,
         "recorded": [(item, shown.view(item.document)) for item in entries.for_case(db, me, case.id)],
     }
     return render(request, "case/opinion.html", status=tried.status, **context)
@@ -168,7 +169,3 @@ def _id(form: FormData, name: str) -> UUID | None:
 
 def _learns(db: Tx, me: Actor) -> bool:
     return training.in_training(db, me.person_id, me.organisation_id)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from auth import organisations, people, providers, rules
+from auth import means, organisations, people, providers, rules
 from core import ids
 from core.actor import Actor
 from core.db import Tx
@@ -29,14 +29,14 @@ from registry import notices, valuesets
 from registry.forms.fields import ZONES, Moment
 from registry.web import moments
 from registry.web.assets import address
-from registry.web.edge import apart
+from registry.web.edge import apart, short
 from registry.web.translations import HTML_LANGUAGE, PSEUDO, has, language_of, pseudo, translate
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 KEPT_FIELDS = 400
 KEPT_BYTES = 256 << 10
-NEVER_KEPT = frozenset({"password", "current", "new", "code"})
+NEVER_KEPT = frozenset({"password", "current", "new", "code", "passkey", "recovery", "secret"})
 
 
 @cache
@@ -271,8 +271,24 @@ async def step_up(request: Request) -> Response:
     where = _where(request)
     if request.method == "GET":
         return see(f"/sign-in/again?next={quote(where, safe='')}")
-    kept = await _kept(request)
-    return render(request, "sign-in/code.html", status=403, ticket="", action="/sign-in/again", wrong=None, next=_back(request), kept=kept)
+    carried = {"next": _back(request), "kept": await _kept(request)}
+    return await short(request, lambda db, me: step_up_page(request, db, me, carried, status=403))
+
+
+def step_up_page(
+    request: Request,
+    db: Tx,
+    me: Actor,
+    carried: Mapping[str, str],
+    *,
+    wrong: str | None = None,
+    by_password: bool = False,
+    status: int = 200,
+) -> HTMLResponse:
+    """Proving again who one is, in the ways one has; ``carried`` and ``wrong`` as at the sign-in."""
+    assert me.person_id is not None
+    context: dict[str, Any] = {"beside": means.of(db, me.person_id), "by_password": by_password, "wrong": wrong, **carried}
+    return render(request, "sign-in/again.html", status=status, **context)
 
 
 def _where(request: Request) -> str:

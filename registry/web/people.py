@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from auth import enrolments, factors, organisations, people, profiles, proposals, rules, secret, sessions, tokens
+from auth import enrolments, factors, means, organisations, people, profiles, proposals, rules, secret, sessions, tokens
 from auth.people import BY_COMMAND_ONLY, BY_TWO, Person
 from auth.profiles import Profile
 from core import ids
@@ -115,8 +115,8 @@ def enrol(request: Request, db: Db, me: Me, person_id: UUID) -> Response:
 
 @router.post("/hospital/people/{person_id}/retire")
 def retire(db: Db, me: Me, person_id: UUID) -> Response:
-    """Take a lost authenticator out of use."""
-    factors.retire(db, me, person_id)
+    """Take a lost authenticator out of use, and passkeys and recovery codes with it."""
+    means.retire(db, me, person_id)
     return see(f"/hospital/people/{person_id}")
 
 
@@ -222,7 +222,8 @@ def _page(
         # whose way in no administrator makes (`auth.duties.refuse_peer`), and who comes back by two
         "peer": any(roles & BY_TWO for roles in places.values()),
         "administers": people.administers(db, person_id),
-        "factor": factors.in_use(db, person_id),
+        "since": factors.since(db, person_id),
+        "beside": means.of(db, person_id),
         "live": sessions.live(db, me, person_id) if home and not myself else [],
         "last": sessions.newest(db, me).get(person_id),
         "tokens": [one for one in tokens.listed(db, me, person_id) if one.revoked_at is None and one.expires_at > ids.now()],

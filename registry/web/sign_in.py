@@ -1,9 +1,11 @@
-"""Signing in, in two steps; signing out; proving again who one is; choosing a language before all that.
+"""Signing in, in two steps or by a passkey; signing out; proving again who one is; choosing a language before all that.
 
-A wrong answer is shown on the page and not raised, so that the try is counted. What somebody had typed
+A wrong answer is shown on the page and not raised, so that the try is counted. A passkey's answer comes in the
+page's own form: a script asks for the challenge, and no other page than these is needed. What somebody had typed
 when their session ended travels through these pages in the reader's own browser (``kept``).
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -11,13 +13,16 @@ from fastapi import APIRouter, Query, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from auth import profiles, sessions, signin, stepup
+from auth import passkeys, profiles, sessions, signin, stepup
+from auth.passkeys import Site
 from auth.proofs import Refused
 from auth.signin import Pending, SignedIn
+from core.actor import Actor
+from core.db import Tx
 from core.errors import NotFound
 from registry.web.edge import COOKIE, Db, Machinery, Me, Visitor
 from registry.web.forms import Attempt, Sent, attempt, text
-from registry.web.pages import local, render, see, sign_in_page, unpack
+from registry.web.pages import local, render, see, sign_in_page, step_up_page, unpack
 from registry.web.translations import COOKIE as LANGUAGE_COOKIE
 from registry.web.translations import LANGUAGES, PSEUDO, language_of, translate
 
@@ -44,7 +49,7 @@ def password(request: Request, db: Machinery, form: Sent) -> Response:
     if isinstance(answer, Refused):
         wrong, status = _wrong(request, tried, answer)
         return sign_in_page(request, db, _carried(form), status=status, login=login, wrong=wrong)
-    return render(request, "sign-in/code.html", ticket=answer.secret, action="/sign-in/code", wrong=None, **_carried(form))
+    return second_step(request, db, answer.secret, _carried(form))
 
 
 @router.get("/sign-in/code")
@@ -55,14 +60,15 @@ def lost() -> Response:
 
 @router.post("/sign-in/code")
 def code(request: Request, db: Machinery, form: Sent) -> Response:
-    """The second step; the session begins."""
-    ticket = text(form, "ticket", 200)
+    """The second step, by a code or a recovery code; the session begins."""
+    ticket, recovery = text(form, "ticket", 200), text(form, "recovery", 100)
     answer: SignedIn | Refused = Refused("throttled")
     with attempt(db) as tried:
         answer = signin.code(
             db,
             pending=ticket,
-            code=text(form, "code", 12).replace(" ", ""),
+            code=_digits(form),
+            recovery_code=recovery,
             address=address_of(request),
             agent=request.headers.get("user-agent", ""),
             limits=request.app.state.limits,
@@ -70,11 +76,10 @@ def code(request: Request, db: Machinery, form: Sent) -> Response:
         )
     if isinstance(answer, Refused):
         (wrong, status), carried = _wrong(request, tried, answer), _carried(form)
-        if answer.code in ("code-wrong", "throttled"):
-            return render(request, "sign-in/code.html", status=status, ticket=ticket, action="/sign-in/code", wrong=wrong, **carried)
+        if answer.code in ("code-wrong", "recovery-code-wrong", "throttled"):
+            return second_step(request, db, ticket, carried, status=status, wrong=wrong, recovering=bool(recovery))
         return sign_in_page(request, db, carried, status=status, wrong=wrong)
-    request.state.actor = answer.actor
-    return entered(_onward(request, form), answer)
+    return _in(request, form, answer)
 
 
 @router.post("/sign-in/kept")
@@ -83,22 +88,55 @@ def kept(request: Request, db: Db, me: Visitor, form: Sent) -> Response:
     return _onward(request, form) if me is not None else sign_in_page(request, db, _carried(form), status=401, expired=True)
 
 
+@router.post("/sign-in/begin")
+def begin(request: Request, db: Db) -> dict[str, Any]:
+    """The challenge a passkey signs to sign in, whoever it is."""
+    return signin.ask_passkey(db, site=site_of(request), address=address_of(request))
+
+
+@router.post("/sign-in/passkey")
+def passkey(request: Request, db: Machinery, form: Sent) -> Response:
+    """Sign in with a passkey; the session begins."""
+    answer: SignedIn | Refused = Refused("throttled")
+    with attempt(db) as tried:
+        answer = signin.passkey(
+            db,
+            given=text(form, "passkey"),
+            site=site_of(request),
+            address=address_of(request),
+            agent=request.headers.get("user-agent", ""),
+            limits=request.app.state.limits,
+            presented=request.cookies.get(COOKIE),
+        )
+    if isinstance(answer, Refused):
+        wrong, status = _wrong(request, tried, answer)
+        return sign_in_page(request, db, _carried(form), status=status, wrong=wrong)
+    return _in(request, form, answer)
+
+
 @router.get("/sign-in/again")
-def again(request: Request, me: Me, onward: Next = "/") -> Response:
+def again(request: Request, db: Db, me: Me, onward: Next = "/") -> Response:
     """Prove again who one is before an act that weighs more."""
-    return render(request, "sign-in/code.html", ticket="", action="/sign-in/again", wrong=None, next=local(onward), kept="")
+    return step_up_page(request, db, me, {"next": local(onward), "kept": ""})
+
+
+@router.post("/sign-in/again/begin")
+def begin_again(request: Request, db: Db, me: Me) -> dict[str, Any]:
+    """The challenge one's own passkey signs to prove again who one is."""
+    return stepup.ask_passkey(db, me, site=site_of(request))
 
 
 @router.post("/sign-in/again")
 def prove(request: Request, db: Db, me: Me, form: Sent) -> Response:
-    """The second factor once more."""
+    """A passkey, a code or the password once more."""
     answer: SignedIn | Refused = Refused("throttled")
     with attempt(db) as tried:
-        answer = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", ""), address=address_of(request))
+        answer = proved(request, db, me, form)
     if isinstance(answer, Refused):
-        (wrong, status), carried = _wrong(request, tried, answer), _carried(form)
-        return render(request, "sign-in/code.html", status=status, ticket="", action="/sign-in/again", wrong=wrong, **carried)
-    return with_session(_onward(request, form), answer.cookie)
+        wrong, status = _wrong(request, tried, answer)
+        by_password = bool(_secret(form, "password"))
+        return step_up_page(request, db, me, _carried(form), status=status, wrong=wrong, by_password=by_password)
+    return with_session(_onward(request, form, proved_again=True), answer.cookie)
 
 
 @router.post("/sign-out")
@@ -129,6 +167,38 @@ def language(request: Request, db: Db, me: Visitor, form: Sent) -> Response:
     return _with_language(answer, chosen)
 
 
+def proved(request: Request, db: Tx, me: Actor, form: FormData) -> SignedIn | Refused:
+    """Step up by what a form holds: a passkey's answer, the password, or (also when there is nothing) a code. Raises Throttled."""
+    if given := text(form, "passkey"):
+        return stepup.passkey(db, me, given=given, site=site_of(request), address=address_of(request))
+    return stepup.prove(db, me, code=_digits(form), password=_secret(form, "password"), address=address_of(request))
+
+
+def site_of(request: Request) -> Site:
+    """Whom passkeys are made for here."""
+    return passkeys.site_of(request.app.state.base_url)
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from."""
+    return request.client.host if request.client else ""
+
+
+def second_step(
+    request: Request,
+    db: Tx,
+    ticket: str,
+    carried: Mapping[str, str],
+    *,
+    status: int = 200,
+    wrong: str | None = None,
+    recovering: bool = False,
+) -> Response:
+    """The page of the second step, with the ways this person has."""
+    context: dict[str, Any] = {"ticket": ticket, "beside": signin.beside(db, ticket), "wrong": wrong, "recovering": recovering, **carried}
+    return render(request, "sign-in/code.html", status=status, **context)
+
+
 def entered(answer: Response, signed_in: SignedIn) -> Response:
     """The answer to somebody who has just signed in: with their session and in their language."""
     return _with_language(with_session(answer, signed_in.cookie), signed_in.actor.language)
@@ -147,18 +217,31 @@ def _with_language(answer: Response, chosen: str) -> Response:
     return answer
 
 
-def _onward(request: Request, form: FormData) -> Response:
+def _in(request: Request, form: FormData, done: SignedIn) -> Response:
+    """On from the sign-in; past how many recovery codes are left when one was used."""
+    request.state.actor = done.actor
+    if done.recovery_codes is None or unpack(text(form, "kept", 1 << 20)) is not None:
+        return entered(_onward(request, form), done)
+    onward = local(text(form, "next", 2000))
+    return entered(render(request, "sign-in/recovered.html", left=done.recovery_codes, next=onward), done)
+
+
+def _onward(request: Request, form: FormData, *, proved_again: bool = False) -> Response:
     """To the page that was asked for, or to what was being sent when the session ended."""
     kept = unpack(text(form, "kept", 1 << 20))
     onward = local(text(form, "next", 2000))
     if kept is None:
         return see(onward)
     action, fields = kept
-    return render(request, "sign-in/continue.html", action=action, fields=fields, next=onward)
+    return render(request, "sign-in/continue.html", action=action, fields=fields, next=onward, proved_again=proved_again)
 
 
 def _carried(form: FormData) -> dict[str, Any]:
     return {"next": local(text(form, "next", 2000)), "kept": text(form, "kept", 1 << 20)}
+
+
+def _digits(form: FormData) -> str:
+    return text(form, "code", 12).replace(" ", "")
 
 
 def _secret(form: FormData, name: str) -> str:
@@ -172,8 +255,3 @@ def _wrong(request: Request, tried: Attempt, refused: Refused) -> tuple[str, int
     if tried and refused.code != "throttled":
         return translate(language_of(request), f"error-{refused.code}"), 401
     return translate(language_of(request), "error-throttled", **(tried.params or {"retry_after": refused.retry_after})), 429
-
-
-def address_of(request: Request) -> str:
-    """Where the request comes from."""
-    return request.client.host if request.client else ""

@@ -25,7 +25,7 @@ from core.errors import SignInNeeded, Unavailable
 from registry.web.edge import COOKIE as SESSION
 from registry.web.edge import Db, Me, apart, find_actor, short
 from registry.web.pages import in_language, local, render, see, sign_in_page
-from registry.web.sign_in import address_of, entered
+from registry.web.sign_in import address_of, entered, second_step
 from registry.web.translations import language_of, translate
 
 router = APIRouter(include_in_schema=False)
@@ -114,8 +114,7 @@ def _signed_in(request: Request, db: Tx, held: Held, told: Assertion | Failed) -
     if isinstance(answer, Refused):
         return _told(request, db, held.provider_id, answer, held.onward)
     if isinstance(answer, Pending):
-        context: dict[str, Any] = {"ticket": answer.secret, "action": "/sign-in/code", "wrong": None, "next": held.onward, "kept": ""}
-        return render(request, "sign-in/code.html", **context)
+        return second_step(request, db, answer.secret, {"next": held.onward, "kept": ""})
     request.state.actor = answer.actor
     return entered(see(held.onward), answer)
 

@@ -5,7 +5,7 @@ import datetime as dt
 
 import pytest
 
-from auth import actors, duties, enrolments, factors, people, rules, sessions, tokens
+from auth import actors, duties, enrolments, means, people, rules, sessions, tokens
 from core import ids
 from core.actor import Actor
 from core.db import Database
@@ -98,13 +98,13 @@ def test_no_administrator_makes_a_way_in_for_another_or_for_an_auditor(database:
         second = join(db, cast.aral, "he.yu", "何雨", "He Yu", "administrator")
         for whom in (second, cast.auditor):
             with pytest.raises(Denied) as refused:
-                factors.retire(db, admin, whom.id)
+                means.retire(db, admin, whom.id)
             assert refused.value.code == "peer-by-command-only"
             # a new password for who has an authenticator asks for a code of it
             assert enrolments.issue(db, admin, whom.id)
-            factors.retire(db, Actor.system(cast.aral.id), whom.id)
+            means.retire(db, Actor.system(cast.aral.id), whom.id)
             with pytest.raises(Denied) as refused:
                 enrolments.issue(db, admin, whom.id)
             assert refused.value.code == "peer-by-command-only"
-        factors.retire(db, admin, cast.nurse.id)
+        means.retire(db, admin, cast.nurse.id)
         assert enrolments.issue(db, admin, cast.nurse.id)

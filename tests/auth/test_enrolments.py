@@ -12,19 +12,26 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from auth import enrolments, factors, people, sessions, signin
-from auth.enrolments import Enrolment
+from auth import enrolments, factors, means, passkeys, people, recovery, secret, sessions, signin
+from auth.enrolments import Enrolment, Proof
 from auth.people import Person
 from auth.proofs import Refused
 from auth.signin import Pending, SignedIn
 from core import ids
 from core.actor import Actor
-from core.db import Database
+from core.db import Database, Tx
 from core.errors import Denied, Invalid, NotFound, ShanhaiError, StepUpNeeded
+from tests.authenticator import Authenticator
 from tests.cast import PASSWORD, Cast
 
 HOME = "192.0.2.1"
 NEW = "eleven boats at the quay"
+SITE = passkeys.site_of("https://shanhai.test")
+
+
+def complete(db: Tx, plain: str, code: str, *, password: str = NEW) -> Person | Refused:
+    """Enrol by a code."""
+    return enrolments.complete(db, plain, password=password, proof=Proof(code), site=SITE, address=HOME)
 
 
 def fresh(actor: Actor) -> Actor:
@@ -42,9 +49,9 @@ def test_a_new_person_chooses_a_password_and_confirms_an_authenticator(database:
         assert shown.person.login == "gu.lan"
         assert shown.offer is not None
         code = pyotp.TOTP(shown.offer.secret).at(ids.now())
-        assert enrolments.complete(db, plain, password=NEW, code="000", address=HOME) == Refused("code-wrong")
+        assert complete(db, plain, "000") == Refused("code-wrong")
         assert signin.password(db, login="gu.lan", password=NEW, address=HOME) == Refused("sign-in-failed")
-        done = enrolments.complete(db, plain, password=NEW, code=code, address=HOME)
+        done = complete(db, plain, code)
         assert isinstance(done, Person)
         pending = signin.password(db, login="gu.lan", password=NEW, address=HOME)
         assert isinstance(pending, Pending)
@@ -58,11 +65,64 @@ def test_a_reset_asks_for_the_second_factor_there_is(database: Database, cast: C
         plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
         assert enrolments.shown(db, plain).offer is None
         for code in ("", "000", cast.administrator.code()):
-            assert enrolments.complete(db, plain, password=NEW, code=code, address=HOME) == Refused("code-wrong")
+            assert complete(db, plain, code) == Refused("code-wrong")
         assert isinstance(signin.password(db, login=cast.surgeon.login, password=PASSWORD, address=HOME), Pending)
-        assert isinstance(enrolments.complete(db, plain, password=NEW, code=cast.surgeon.code(), address=HOME), Person)
+        assert isinstance(complete(db, plain, cast.surgeon.code()), Person)
         assert signin.password(db, login=cast.surgeon.login, password=PASSWORD, address=HOME) == Refused("sign-in-failed")
         assert sessions.again(db, cast.surgeon.actor) is None
+
+
+def test_a_recovery_code_or_a_passkey_does_in_the_place_of_the_code(database: Database, cast: Cast) -> None:
+    me, mine = fresh(cast.surgeon.actor), Authenticator(SITE.origin)
+    with database.begin() as db:
+        passkeys.register(db, me, mine.create(passkeys.begin(db, me, site=SITE)), name="phone", site=SITE)
+        code = recovery.make(db, me)[0]
+    for way in ("recovery", "passkey"):
+        with database.begin() as db:
+            plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
+            if way == "recovery":
+                wrong, good, refused = Proof(recovery_code="0"), Proof(recovery_code=code), "recovery-code-wrong"
+            else:
+                to_sign_in, to_enrol = signin.ask_passkey(db, site=SITE, address=HOME), enrolments.ask_passkey(db, plain, site=SITE)
+                wrong, good, refused = Proof(passkey=mine.get(to_sign_in)), Proof(passkey=mine.get(to_enrol)), "passkey-refused"
+            assert enrolments.complete(db, plain, password=NEW, proof=wrong, site=SITE, address=HOME) == Refused(refused)
+            assert isinstance(enrolments.complete(db, plain, password=NEW, proof=good, site=SITE, address=HOME), Person)
+
+
+def test_a_reset_gets_nobody_round_a_passkey(database: Database, cast: Cast) -> None:
+    """Whoever has a passkey and no authenticator is offered none: they show the passkey (attack 13)."""
+    me, mine = fresh(cast.surgeon.actor), Authenticator(SITE.origin)
+    with database.begin() as db:
+        factors.retire_all(db, cast.surgeon.id)
+        before = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
+        offer = enrolments.shown(db, before).offer
+        assert offer is not None
+        passkeys.register(db, me, mine.create(passkeys.begin(db, me, site=SITE)), name="phone", site=SITE)
+        assert enrolments.shown(db, before).offer is None
+        assert complete(db, before, pyotp.TOTP(offer.secret).at(ids.now())) == Refused("code-wrong")
+        plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
+        shown = enrolments.shown(db, plain)
+        assert (shown.offer, shown.means.passkeys) == (None, 1)
+        assert complete(db, plain, "") == Refused("code-wrong")
+        proof = Proof(passkey=mine.get(enrolments.ask_passkey(db, plain, site=SITE)))
+        assert isinstance(enrolments.complete(db, plain, password=NEW, proof=proof, site=SITE, address=HOME), Person)
+
+
+def test_another_persons_passkey_enrols_nobody(database: Database, cast: Cast) -> None:
+    me, mine = fresh(cast.nurse.actor), Authenticator(SITE.origin)
+    with database.begin() as db:
+        passkeys.register(db, me, mine.create(passkeys.begin(db, me, site=SITE)), name="phone", site=SITE)
+        plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
+        proof = Proof(passkey=mine.get(enrolments.ask_passkey(db, plain, site=SITE)))
+        assert enrolments.complete(db, plain, password=NEW, proof=proof, site=SITE, address=HOME) == Refused("passkey-refused")
+
+
+def test_the_secret_is_read_however_it_is_typed(database: Database, cast: Cast) -> None:
+    with database.begin() as db:
+        plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
+        assert len(plain) == 20
+        for typed in (plain, secret.grouped(plain), f" {plain.lower()} ", secret.grouped(plain).replace("-", " ")):
+            assert enrolments.shown(db, typed).person.id == cast.surgeon.id
 
 
 def test_an_offer_made_before_the_person_had_a_factor_does_not_replace_it(database: Database, cast: Cast) -> None:
@@ -74,9 +134,9 @@ def test_an_offer_made_before_the_person_had_a_factor_does_not_replace_it(databa
         assert offer is not None
         secret = factors.install(db, system, person.id).secret
         stolen = pyotp.TOTP(offer.secret).at(ids.now())
-        assert enrolments.complete(db, plain, password=NEW, code=stolen, address=HOME) == Refused("code-wrong")
+        assert complete(db, plain, stolen) == Refused("code-wrong")
         code = pyotp.TOTP(secret).at(ids.now())
-        assert isinstance(enrolments.complete(db, plain, password=NEW, code=code, address=HOME), Person)
+        assert isinstance(complete(db, plain, code), Person)
 
 
 def test_it_is_good_once_and_for_three_days_and_the_newest_alone(database: Database, cast: Cast) -> None:
@@ -84,7 +144,7 @@ def test_it_is_good_once_and_for_three_days_and_the_newest_alone(database: Datab
     with database.begin() as db:
         replaced = enrolments.issue(db, admin, cast.surgeon.id)
         used = enrolments.issue(db, admin, cast.surgeon.id)
-        enrolments.complete(db, used, password=NEW, code=cast.surgeon.code(), address=HOME)
+        complete(db, used, cast.surgeon.code())
         old = enrolments.issue(db, admin, cast.nurse.id)
         db.scalars(select(Enrolment).where(Enrolment.ended_at.is_(None))).one().expires_at -= dt.timedelta(days=3)
         db.flush()
@@ -92,7 +152,7 @@ def test_it_is_good_once_and_for_three_days_and_the_newest_alone(database: Datab
             with pytest.raises(NotFound):
                 enrolments.shown(db, plain)
             with pytest.raises(NotFound):
-                enrolments.complete(db, plain, password=NEW, code=cast.surgeon.code(code), address=HOME)
+                complete(db, plain, cast.surgeon.code(code))
 
 
 def test_ten_wrong_codes_end_it(database: Database, cast: Cast) -> None:
@@ -102,7 +162,7 @@ def test_ten_wrong_codes_end_it(database: Database, cast: Cast) -> None:
         plain = enrolments.issue(db, system, person.id)
     for _ in range(10):
         with database.begin() as db:
-            assert enrolments.complete(db, plain, password=NEW, code="000", address=HOME) == Refused("code-wrong")
+            assert complete(db, plain, "000") == Refused("code-wrong")
     with database.begin() as db, pytest.raises(NotFound):
         enrolments.shown(db, plain)
 
@@ -112,9 +172,9 @@ def test_a_bad_password_uses_nothing_up(database: Database, cast: Cast) -> None:
     with database.begin() as db:
         plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
     with database.begin() as db, pytest.raises(Invalid):
-        enrolments.complete(db, plain, password="li.na2026", code=code, address=HOME)
+        complete(db, plain, code, password="li.na2026")
     with database.begin() as db:
-        assert isinstance(enrolments.complete(db, plain, password=NEW, code=code, address=HOME), Person)
+        assert isinstance(complete(db, plain, code), Person)
 
 
 def test_who_hands_them_out(database: Database, cast: Cast) -> None:
@@ -143,7 +203,7 @@ def test_it_does_not_come_back_with_the_person(database: Database, cast: Cast) -
         with pytest.raises(NotFound):
             enrolments.shown(db, before)
         with pytest.raises(NotFound):
-            enrolments.complete(db, before, password=NEW, code=cast.nurse.code(), address=HOME)
+            complete(db, before, cast.nurse.code())
         assert enrolments.shown(db, enrolments.issue(db, admin, cast.nurse.id)).person.id == cast.nurse.id
 
 
@@ -151,7 +211,7 @@ def test_a_refused_code_is_logged(database: Database, cast: Cast, log: Callable[
     with database.begin() as db:
         plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.nurse.id)
     with database.begin() as db:
-        assert enrolments.complete(db, plain, password=NEW, code="000", address=HOME) == Refused("code-wrong")
+        assert complete(db, plain, "000") == Refused("code-wrong")
     assert log(cast.aral.id)[:2] == ["enrolment:refuse failure", "enrolment:issue success"]
 
 
@@ -199,7 +259,7 @@ def test_of_parallel_uses_one_wins(database: Database, cast: Cast) -> None:
     def use() -> str:
         with database.begin() as db:
             enrolments.shown(db, plain)
-            done = enrolments.complete(db, plain, password=NEW, code=codes.pop(0), address=HOME)
+            done = complete(db, plain, codes.pop(0))
             time.sleep(0.3)
         return "done" if isinstance(done, Person) else done.code
 
@@ -208,6 +268,9 @@ def test_of_parallel_uses_one_wins(database: Database, cast: Cast) -> None:
 
 def test_only_the_command_line_gives_everything_anew(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
     with database.begin() as db:
+        me, mine = fresh(cast.surgeon.actor), Authenticator(SITE.origin)
+        passkeys.register(db, me, mine.create(passkeys.begin(db, me, site=SITE)), name="phone", site=SITE)
+        recovery.make(db, me)
         pending = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
         for actor in (fresh(cast.administrator.actor), fresh(cast.surgeon.actor), cast.expert.actor):
             with pytest.raises(Denied):
@@ -217,6 +280,7 @@ def test_only_the_command_line_gives_everything_anew(database: Database, cast: C
         offer = enrolments.reset(db, Actor.system(cast.aral.id), cast.surgeon.id, NEW)
     assert log(cast.aral.id)[:3] == ["person:reset success", "session:end-all success", "factor:add success"]
     with database.begin() as db:
+        assert means.of(db, cast.surgeon.id) == means.Means(authenticator=True)
         assert sessions.again(db, cast.surgeon.actor) is None
         with pytest.raises(NotFound):
             enrolments.shown(db, pending)

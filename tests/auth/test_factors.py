@@ -9,12 +9,14 @@ import pyotp
 import pytest
 from sqlalchemy import select, update
 
-from auth import factors
+from auth import factors, news, sessions
 from auth.factors import Factor
+from auth.people import Person
 from core import ids
 from core.actor import Actor
 from core.db import Database
-from core.errors import Conflict, Damaged, Denied, Invalid, NotFound, StepUpNeeded
+from core.errors import Damaged, Denied, Invalid, NotFound, StepUpNeeded
+from core.jobs import JobRow
 from tests.cast import Cast
 
 
@@ -99,18 +101,38 @@ def test_a_new_authenticator_replaces_the_old_one_when_it_is_confirmed(
 ) -> None:
     me = fresh(cast.surgeon.actor)
     with database.begin() as db:
-        with pytest.raises(Conflict):
-            factors.confirm(db, me, "123456")
+        with pytest.raises(NotFound):
+            factors.confirm(db, me, ids.new(), "123456")
         offer = factors.offer(db, me)
         assert offer.uri.startswith("otpauth://totp/Shanhai:li.na?")
         assert offer.secret in offer.uri
         assert factors.opened(db, _in_use(db, cast)) == cast.surgeon.totp_secret
         with pytest.raises(Invalid):
-            factors.confirm(db, me, cast.surgeon.code())
-        factors.confirm(db, me, pyotp.TOTP(offer.secret).at(ids.now()))
+            factors.confirm(db, me, offer.factor_id, cast.surgeon.code())
+        assert factors.offered(db, me, offer.factor_id) == offer
+        other = sessions.start(db, db.get_one(Person, cast.surgeon.id), organisation_id=cast.aral.id)[0]
+        factors.confirm(db, me, offer.factor_id, pyotp.TOTP(offer.secret).at(ids.now()))
+        assert sessions.again(db, other) is None
+        assert sessions.again(db, me) is not None
+        with pytest.raises(NotFound):
+            factors.confirm(db, me, offer.factor_id, pyotp.TOTP(offer.secret).at(ids.now()))
         assert not factors.proves(db, cast.surgeon.id, cast.surgeon.code())
         assert factors.proves(db, cast.surgeon.id, pyotp.TOTP(offer.secret).at(ids.now(), counter_offset=1))
-    assert log(cast.aral.id)[0] == "factor:add success"
+    assert log(cast.aral.id)[:2] == ["session:end-all success", "factor:add success"]
+    with database.begin() as db:
+        assert [job.payload["kind"] for job in db.scalars(select(JobRow).where(JobRow.kind == news.TELL))] == [
+            "account-authenticator-changed"
+        ]
+
+
+def test_what_is_offered_to_one_is_confirmed_by_nobody_else(database: Database, cast: Cast) -> None:
+    with database.begin() as db:
+        offer = factors.offer(db, fresh(cast.surgeon.actor))
+        for act in (lambda me: factors.offered(db, me, offer.factor_id), lambda me: factors.confirm(db, me, offer.factor_id, "000000")):
+            with pytest.raises(NotFound):
+                act(fresh(cast.nurse.actor))
+            with pytest.raises(StepUpNeeded):
+                act(cast.surgeon.actor)
 
 
 def test_changing_an_authenticator_needs_a_session_and_a_step_up(database: Database, cast: Cast) -> None:
@@ -118,26 +140,15 @@ def test_changing_an_authenticator_needs_a_session_and_a_step_up(database: Datab
         with pytest.raises(StepUpNeeded):
             factors.offer(db, cast.surgeon.actor)
         with pytest.raises(StepUpNeeded):
-            factors.confirm(db, cast.surgeon.actor, "123456")
+            factors.confirm(db, cast.surgeon.actor, ids.new(), "123456")
         for other in (Actor.system(cast.aral.id), dataclasses.replace(cast.surgeon.actor, session_id=None, token_id=ids.new())):
             with pytest.raises(Denied):
                 factors.offer(db, other)
 
 
-def test_an_administrator_takes_a_lost_one_out_but_puts_none_in(database: Database, cast: Cast) -> None:
-    admin = fresh(cast.administrator.actor)
-    with database.begin() as db:
-        with pytest.raises(Denied):
-            factors.install(db, admin, cast.surgeon.id)
-        with pytest.raises(StepUpNeeded):
-            factors.retire(db, cast.administrator.actor, cast.surgeon.id)
-        with pytest.raises(Denied):
-            factors.retire(db, fresh(cast.nurse.actor), cast.surgeon.id)
-        with pytest.raises(NotFound):
-            factors.retire(db, admin, cast.expert.id)
-        factors.retire(db, admin, cast.surgeon.id)
-        assert not factors.proves(db, cast.surgeon.id, cast.surgeon.code())
-        assert factors.proves(db, cast.nurse.id, cast.nurse.code())
+def test_an_administrator_puts_none_in(database: Database, cast: Cast) -> None:
+    with database.begin() as db, pytest.raises(Denied):
+        factors.install(db, fresh(cast.administrator.actor), cast.surgeon.id)
 
 
 def test_one_that_was_taken_out_meanwhile_is_good_no_more(database: Database, cast: Cast) -> None:
@@ -145,7 +156,7 @@ def test_one_that_was_taken_out_meanwhile_is_good_no_more(database: Database, ca
     with database.begin() as db:
         factor = _in_use(db, cast)
         code = cast.surgeon.code()
-        factors.retire(db, fresh(cast.administrator.actor), cast.surgeon.id)
+        factors.retire_all(db, cast.surgeon.id)
         assert not factors.take(db, factor, code)
         assert db.get_one(Factor, factor.id, populate_existing=True).last_step == 0
 

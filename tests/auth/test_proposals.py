@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from auth import duties, enrolments, factors, people, proposals
+from auth import duties, enrolments, means, people, proposals
 from auth.organisations import Organisation
 from auth.proposals import EVENTS, STATES, TABLE, Proposal
 from core import audit, ids, jobs
@@ -220,7 +220,7 @@ def test_what_could_not_be_done_is_not_proposed(database: Database, cast: Cast, 
 def test_a_way_in_handed_out_before_ends_with_the_new_right(database: Database, cast: Cast, second: Member) -> None:
     """Or one administrator would hold the key of the administrator they proposed."""
     with database.begin() as db:
-        factors.retire(db, fresh(cast.administrator), cast.nurse.id)
+        means.retire(db, fresh(cast.administrator), cast.nurse.id)
         secret = enrolments.issue(db, fresh(cast.administrator), cast.nurse.id)
         proposal = give(db, cast)
         assert enrolments.shown(db, secret)

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from auth import factors, people, proofs, sessions, signin, stepup
+from auth import means, people, proofs, sessions, signin, stepup
 from auth.proofs import Refused
 from auth.sessions import Limits
 from auth.signin import Pending, SignedIn, SignIn
@@ -81,7 +81,7 @@ def test_whatever_is_wrong_the_answer_is_the_same(database: Database, cast: Cast
     with database.begin() as db:
         system = Actor.system(cast.aral.id)
         people.disable(db, system, cast.nurse.id)
-        factors.retire(db, system, cast.auditor.id)
+        means.retire(db, system, cast.auditor.id)
         people.create(db, system, login="new.one", name="新人", roles=["nurse"])
         answers = [
             signin.password(db, login=login, password=password, address=HOME)
@@ -255,7 +255,7 @@ def test_an_account_that_cannot_sign_in_is_throttled_like_any_other(database: Da
     with database.begin() as db:
         system = Actor.system(cast.aral.id)
         people.disable(db, system, cast.nurse.id)
-        factors.retire(db, system, cast.auditor.id)
+        means.retire(db, system, cast.auditor.id)
     for number, login in enumerate((cast.nurse.login, cast.auditor.login, "nobody")):
         answers = [guess(database, login, f"203.0.113.{number}", PASSWORD) for _ in range(12)]
         assert answers == ["sign-in-failed"] * 10 + ["throttled"] * 2

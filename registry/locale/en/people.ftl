@@ -62,8 +62,8 @@ person-sessions-live = { $count ->
 }
 person-sessions-end = Sign out everywhere
 person-enrol = Hand out an enrolment code
-person-enrol-help = With a code, the person chooses a password. Whoever has an authenticator has to show it as well; if it is lost, retire it first.
-person-retire = Retire the lost authenticator
+person-enrol-help = With a code, the person chooses a password. Whoever has an authenticator or a passkey has to show it as well; if it is lost, retire it first.
+person-retire = Retire lost authenticator and passkeys
 person-peer = An administrator's or auditor's authenticator is replaced by the operator alone: shanhai user reset { $login }
 person-secret-made = Enrolment code for { $name }
 person-secret-how = To be typed at { $address } within { $days } days. Hand it over in person or by telephone.

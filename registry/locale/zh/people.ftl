@@ -60,8 +60,8 @@ person-sessions-live = { $count ->
 }
 person-sessions-end = 退出全部设备
 person-enrol = 发放开通码
-person-enrol-help = 凭开通码设置密码。已有身份验证器的人还须出示验证码；验证器丢失时请先停用。
-person-retire = 停用丢失的验证器
+person-enrol-help = 凭开通码设置密码。已有身份验证器或通行密钥的人还须出示；丢失时请先停用。
+person-retire = 停用丢失的验证器和通行密钥
 person-peer = 管理员和审计员的身份验证器只能由运维人员更换：shanhai user reset { $login }
 person-secret-made = { $name }的开通码
 person-secret-how = 请在 { $days } 天内于 { $address } 输入。请当面或通过电话交给本人。

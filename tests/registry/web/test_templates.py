@@ -70,7 +70,17 @@ def test_every_address_on_a_page_answers(house: House) -> None:
     """No link of the main pages leads nowhere, and none to another host."""
     names = ids_of(house.world)
     client = house.browser(house.world.cast.surgeon)
-    for path in ("/", "/cases", f"/cases/{names['case_id']}", "/account", "/notices", "/inbox", "/cases/new"):
+    for path in (
+        "/",
+        "/cases",
+        f"/cases/{names['case_id']}",
+        "/account",
+        "/account/security",
+        "/enrol",
+        "/notices",
+        "/inbox",
+        "/cases/new",
+    ):
         html = client.get(path).text
         for address in set(re.findall(r'(?:href|src)="([^"#]+)', html)):
             assert address.startswith(("/", "tel:")), address

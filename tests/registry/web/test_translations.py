@@ -157,7 +157,7 @@ def test_no_text_outside_the_catalogue(house: House) -> None:
     names = ids_of(house.world)
     cast = house.world.cast
     pages = {
-        "surgeon": ["/", "/cases", "/cases/new", "/follow-ups", "/inbox", "/notices", "/account", "/nothing"]
+        "surgeon": ["/", "/cases", "/cases/new", "/follow-ups", "/inbox", "/notices", "/account", "/account/security", "/nothing"]
         + [
             f"/cases/{{case_id}}{rest}"
             for rest in ("", "/record", "/close", "/access", "/entries/injury", "/entries/amputation", "/refer", "/invite")

@@ -70,7 +70,7 @@ def test_a_part_of_a_page_says_that_the_session_ended_and_nothing_more(house: Ho
 def test_a_password_does_not_travel_with_what_is_kept(house: House) -> None:
     surgeon = house.browser(house.world.cast.surgeon)
     surgeon.cookies.delete(SESSION)
-    page = surgeon.post("/account/password", data={"current": "seven lanterns", "new": "eight lanterns"}).text
+    page = surgeon.post("/account/security/password", data={"current": "seven lanterns", "new": "eight lanterns"}).text
     assert b"lanterns" not in base64.urlsafe_b64decode(field_of(page, "kept"))
 
 
