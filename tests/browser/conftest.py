@@ -215,9 +215,9 @@ def sign_in(page: Page, server: World, login: str) -> None:
     page.goto("/sign-in")
     page.locator("input[name=login]").fill(login)
     page.locator("input[name=password]").fill(server.accounts[login]["password"])
-    page.locator("main form button").click()
+    page.locator("form[action='/sign-in'] button").click()
     page.locator("input[name=code]").fill(server.code(login))
-    page.locator("main form button").click()
+    page.locator("form[action='/sign-in/code']:has(input[name=code]) button").click()
     page.wait_for_url(lambda url: "/sign-in" not in url)
 
 

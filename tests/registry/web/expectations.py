@@ -220,7 +220,9 @@ OTHERS: dict[tuple[str, str], Expect] = {
     ("GET", "/account/security"): own(303, 200, 200, 200),
     ("POST", "/account/security/password"): own(401, 422, 422, 422, 422, form={"current": "x", "new": "y"}),
     ("GET", "/account/security/authenticator"): own(303, 303, 303, 303, 303),
-    ("POST", "/account/security/authenticator"): own(401, 403, 403, 403, 403, form={"factor": "{nothing}", "code": "0"}),
+    ("POST", "/account/security/authenticator"): own(
+        401, 403, 403, 403, 403, form={"factor": "01900000-0000-7000-8000-000000000000", "code": "0"}
+    ),
     ("GET", "/account/security/passkeys/new"): own(303, 303, 303, 303, 303),
     ("POST", "/account/security/passkeys/begin"): own(401, 403, 403, 403, 403),
     ("POST", "/account/security/passkeys"): own(401, 403, 403, 403, 403, form={"name": "x"}),

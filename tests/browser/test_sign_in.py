@@ -1,0 +1,205 @@
+"""Signing in by what a person has: a passkey, a recovery code, a new authenticator; with the browser's own virtual authenticator.
+
+Each walk uses people of its own, in one language and on one screen, and leaves them without passkeys.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pyotp
+import pytest
+from playwright.sync_api import CDPSession, Page, expect
+
+from tests.browser.conftest import Complaints, Visit, World, sign_in
+
+WHO = {("zh", "phone"): "ma", ("en", "desktop"): "luo"}
+
+
+def plug_in(page: Page) -> tuple[CDPSession, str]:
+    """Put an authenticator into the page's browser that verifies its user, as a phone's fingerprint reader does."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    return session, session.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+
+
+def code(page: Page, server: World, login: str) -> None:
+    """Confirm with the six digits."""
+    page.fill("#code", server.code(login))
+    page.locator("form:has(#code) button").first.click()
+
+
+@pytest.mark.parametrize(("language", "viewport"), WHO)
+def test_a_passkey_from_its_making_to_its_removal(
+    visit: Visit,
+    server: World,
+    complaints: Complaints,
+    axe: Callable[[Page], list[str]],
+    shot: Callable[..., Path],
+    language: str,
+    viewport: str,
+) -> None:
+    login, wrong = WHO[language, viewport], list[str]()
+
+    def look(page: Page, name: str) -> None:
+        wrong.extend(f"{name}: {finding}" for finding in axe(page))
+        shot(page, f"sign-in-{name}-{language}-{viewport}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
+
+    page = visit("/account/security", login=login, language=language, viewport=viewport, fresh=True)
+    session, authenticator = plug_in(page)
+    look(page, "security-empty")
+
+    # made, past a step-up by code
+    page.click("a[href='/account/security/passkeys/new']")
+    look(page, "again-code")
+    code(page, server, login)
+    page.wait_for_url("**/passkeys/new")
+    look(page, "passkey-new")
+    page.click("[data-passkey]")
+    assert page.evaluate("document.querySelector('#name').matches(':invalid')")
+    page.fill("#name", "护士站平板" if language == "zh" else "Ward tablet")
+    page.click("[data-passkey]")
+    page.wait_for_url("**/account/security")
+    [credential] = session.send("WebAuthn.getCredentials", {"authenticatorId": authenticator})["credentials"]
+    assert credential["isResidentCredential"]
+    look(page, "security")
+
+    # the device says so itself when it has one already
+    page.goto("/account/security/passkeys/new")
+    page.fill("#name", "again")
+    page.click("[data-passkey]")
+    expect(page.locator("[data-passkey-said]")).to_be_visible()
+    look(page, "passkey-known")
+
+    # signed in with, without a name; the form carries where one was going
+    page.context.clear_cookies()
+    page.goto("/sign-in?next=/notices")
+    if page.url.endswith("next=/notices"):
+        page.locator("[data-passkey]").click(no_wait_after=True)
+    page.wait_for_url("**/notices")
+    look(page, "notices")
+    assert page.locator("a[href='/account/security']").count() >= 2
+
+    # stepped up with, on the way to remove it; somebody who does not verify is refused by the browser
+    session.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
+    page.goto("/account/security")
+    page.click("a[href$='/remove']")
+    look(page, "again-passkey")
+    page.click("[data-passkey]")
+    expect(page.locator("[data-passkey-said]")).to_be_visible()
+    session.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": True})
+    page.click("[data-passkey]")
+    page.wait_for_url("**/remove")
+    look(page, "passkey-remove")
+    page.click("main button")
+    page.wait_for_url("**/account/security")
+    assert page.locator("a[href$='/remove']").count() == 0
+
+    # and good no more
+    page.context.clear_cookies()
+    complaints.tolerate("401")
+    page.goto("/sign-in")
+    if not page.locator(".note.urgent").is_visible():
+        page.locator("[data-passkey]").click(no_wait_after=True)
+    expect(page.locator(".note.urgent")).to_be_visible()
+    look(page, "refused")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("language", "viewport"), [("zh", "desktop"), ("en", "phone")])
+def test_a_lost_phone(
+    visit: Visit,
+    server: World,
+    axe: Callable[[Page], list[str]],
+    shot: Callable[..., Path],
+    language: str,
+    viewport: str,
+) -> None:
+    """Recovery codes made, one used at sign-in, and with the password a new authenticator in the place of the lost one."""
+    login, wrong = "yan", list[str]()
+
+    def look(page: Page, name: str) -> None:
+        wrong.extend(f"{name}: {finding}" for finding in axe(page))
+        shot(page, f"sign-in-{name}-{language}-{viewport}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
+
+    page = visit("/account/security", login=login, language=language, viewport=viewport, fresh=True)
+    page.click("a[href='/account/security/recovery']")
+    code(page, server, login)
+    page.wait_for_url("**/recovery")
+    look(page, "recovery-before")
+    page.click("main form button")
+    codes = page.locator("#codes code").all_inner_texts()
+    assert len(codes) == 10
+    expect(page.locator("[data-print]")).to_be_visible()
+    look(page, "recovery-codes")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
+    page.click("[data-copy]")
+    expect(page.locator("[data-copy]")).to_have_text(re.compile("已复制|Copied"))
+    assert page.evaluate("navigator.clipboard.readText()").split() == codes
+
+    page.context.clear_cookies()
+    page.goto("/sign-in?next=/notices")
+    page.fill("#login", login)
+    page.fill("#password", server.accounts[login]["password"])
+    page.locator("form[action='/sign-in'] button").click()
+    page.click("summary:has-text('恢复码'), summary:has-text('recovery code')")
+    look(page, "second-step")
+    page.fill("#recovery", codes[0].lower().replace("-", " "))
+    page.locator("form:has(#recovery) button").click()
+    look(page, "recovered")
+    page.click("a[href='/account/security']")
+
+    # the password steps up where the phone cannot
+    page.click("a[href='/account/security/authenticator']")
+    page.locator("summary").last.click()
+    page.fill("#password", server.accounts[login]["password"])
+    page.locator("form:has(#password) button").click()
+    page.wait_for_url("**/authenticator")
+    expect(page.locator("img.qr")).to_be_visible()
+    assert page.evaluate("document.querySelector('img.qr').naturalWidth > 0")
+    page.locator("details.more summary").click()
+    look(page, "authenticator")
+    secret = page.locator("code.secret").inner_text().replace(" ", "")
+    server.accounts[login]["totp_secret"] = secret
+    server.used_codes[login] = pyotp.TOTP(secret).now()
+    page.fill("#code", server.used_codes[login])
+    page.locator("form:has(#code) button").click()
+    page.wait_for_url("**/account/security")
+    look(page, "security-recovered")
+    page.context.clear_cookies()
+    sign_in(page, server, login)
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("language", "viewport"), [("zh", "phone"), ("en", "desktop")])
+def test_the_enrolment_page(
+    visit: Visit,
+    server: World,
+    complaints: Complaints,
+    axe: Callable[[Page], list[str]],
+    shot: Callable[..., Path],
+    language: str,
+    viewport: str,
+) -> None:
+    complaints.tolerate("422")
+    page = visit("/enrol", language=language, viewport=viewport)
+    shot(page, f"sign-in-enrol-{language}-{viewport}")
+    page.fill("#secret", "7k2m 9qxd 4wre 1tzc 8vbn")
+    page.locator("main form button").click()
+    expect(page.locator(".wrong")).to_be_visible()
+    assert "7k2m" not in page.url
+    assert axe(page) == []
+    shot(page, f"sign-in-enrol-wrong-{language}-{viewport}")
+    page.goto("/sign-in")
+    shot(page, f"sign-in-login-{language}-{viewport}")
+    assert axe(page) == []
