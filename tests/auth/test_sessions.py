@@ -161,7 +161,7 @@ def test_going_on_in_another_hospital_takes_its_roles_and_a_fresh_secret(databas
     with database.begin() as db:
         people.appoint(db, Actor.system(cast.aral.id), cast.expert.id, "surgeon")
         actor, cookie = begin(db, cast.expert)
-        stepped, cookie = sessions.step_up(db, actor)
+        stepped, cookie = sessions.step_up(db, actor, by="code")
         there, fresh = sessions.switch(db, stepped, cast.aral.id)
         assert (there.organisation_id, there.roles, there.stepped_up_at) == (cast.aral.id, frozenset({"surgeon"}), None)
         assert there.session_id == actor.session_id
@@ -177,7 +177,7 @@ def test_a_step_up_rotates_the_secret_and_is_remembered(database: Database, cast
     with database.begin() as db:
         actor, cookie = begin(db, cast.surgeon)
         assert actor.stepped_up_at is None
-        stepped, fresh = sessions.step_up(db, actor)
+        stepped, fresh = sessions.step_up(db, actor, by="code")
         assert stepped.stepped_up_at is not None
         assert sessions.resolve(db, cookie) is None
         assert sessions.resolve(db, fresh) == stepped

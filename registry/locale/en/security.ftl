@@ -56,7 +56,7 @@ authenticator-go = Use this authenticator
 recovery-title = Recovery codes
 recovery-what = For the day your phone is lost: each code stands in once for the six digits. Keep them on paper, away from the phone.
 recovery-left = { $count ->
-    [0] No recovery codes left
+    [0] You have no recovery codes
     [one] 1 recovery code left
    *[other] { $count } recovery codes left
 }
