@@ -27,14 +27,14 @@ router = APIRouter(include_in_schema=False)
 @router.get("/enrol")
 def ask(request: Request) -> Response:
     """The code that was handed out."""
-    return render(request, "sign-in/enrol.html", tried=Attempt())
+    return _typed(request, "", Attempt())
 
 
 @router.post("/enrol")
 def show(request: Request, db: Machinery, form: Sent) -> Response:
     """What stands behind it: a password to choose, an authenticator to set up or to show."""
     shown = _shown(db, form)
-    return _unknown(request) if shown is None else _page(request, form, shown, Attempt())
+    return _unknown(request, form) if shown is None else _page(request, form, shown, Attempt())
 
 
 @router.post("/enrol/begin")
@@ -48,7 +48,7 @@ def complete(request: Request, db: Machinery, form: Sent) -> Response:
     """Take the password, once the second factor is shown."""
     shown = _shown(db, form)
     if shown is None:
-        return _unknown(request)
+        return _unknown(request, form)
     new = value if isinstance(value := form.get("new", ""), str) else ""
     proof = Proof(text(form, "code", 12), text(form, "recovery", 100), text(form, "passkey"))
     done: Person | Refused = Refused("throttled")
@@ -70,10 +70,14 @@ def _shown(db: Tx, form: FormData) -> Shown | None:
         return None
 
 
-def _unknown(request: Request) -> Response:
+def _unknown(request: Request, form: FormData) -> Response:
     tried = Attempt()
     tried.take(Refused("enrolment-not-found"), "secret")
-    return render(request, "sign-in/enrol.html", status=tried.status, tried=tried)
+    return _typed(request, text(form, "secret", 100), tried)
+
+
+def _typed(request: Request, secret: str, tried: Attempt) -> Response:
+    return render(request, "sign-in/enrol.html", status=tried.status, secret=secret, tried=tried)
 
 
 def _page(request: Request, form: FormData, shown: Shown, tried: Attempt) -> Response:

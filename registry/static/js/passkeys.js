@@ -25,7 +25,7 @@ const asked = async (button) => {
     credentials: "same-origin",
   });
   const told = await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(told.detail), { code: told.code });
+  if (!answer.ok) throw Object.assign(new Error(told.detail), { problem: told.code });
   return told;
 };
 
@@ -69,8 +69,8 @@ const press = async (button) => {
     send(button, await answered(await asked(button), { signal: begin() }));
   } catch (fault) {
     // a step-up that has run out is asked for by the page itself
-    if (fault.code === "step-up-needed") return location.reload();
-    place.textContent = fault.code ? fault.message : place.dataset[WHY[fault.name] ?? "failed"];
+    if (fault.problem === "step-up-needed") return location.reload();
+    place.textContent = fault.problem ? fault.message : place.dataset[WHY[fault.name] ?? "failed"];
     place.hidden = false;
   } finally {
     button.disabled = false;
