@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from auth import factors, links, oidc, people, providers, sessions, signin
+from auth import links, means, oidc, people, providers, sessions, signin
 from auth.discovery import Directory
 from auth.idtokens import Assertion
 from auth.oidc import Begun, Ceremony, Failed, Held
@@ -201,7 +201,7 @@ def test_whoever_has_no_way_in_is_refused_alike(way: Way, cast: Cast) -> None:
             links.add(db, member.actor, provider_id=way.provider.id, issuer=way.provider.issuer, subject=member.login)
         people.disable(db, system, cast.surgeon.id)
         people.dismiss(db, system, cast.nurse.id, "nurse")
-        factors.retire(db, system, cast.second_surgeon.id)
+        means.retire(db, system, cast.second_surgeon.id)
     answers = [way.whole(subject) for subject in ("nobody", cast.surgeon.login, cast.nurse.login, cast.second_surgeon.login)]
     answers += [way.whole(subject, amr=["mfa"]) for subject in ("nobody", cast.surgeon.login, cast.nurse.login)]
     # the provider of one hospital speaks for none of another, though they had linked it
@@ -213,7 +213,7 @@ def test_whoever_has_no_way_in_is_refused_alike(way: Way, cast: Cast) -> None:
 
 def test_somebody_without_a_second_factor_here_gets_in_by_that_of_the_provider(linked: Way, cast: Cast) -> None:
     with linked.database.begin() as db:
-        factors.retire(db, Actor.system(cast.aral.id), cast.surgeon.id)
+        means.retire(db, Actor.system(cast.aral.id), cast.surgeon.id)
     assert isinstance(linked.whole(amr=["mfa"]), SignedIn)
 
 
