@@ -10,7 +10,8 @@ import pyotp
 import pytest
 from sqlalchemy import inspect, select
 
-from auth import enrolments, invitations, people, profiles
+from auth import enrolments, invitations, passkeys, people, profiles
+from auth.enrolments import Proof
 from auth.invitations import STATES, Invitation
 from auth.organisations import Organisation
 from auth.people import Person
@@ -23,6 +24,7 @@ from core.errors import Conflict, Denied, Invalid, NotFound, ShanhaiError, StepU
 from tests.cast import Cast, Member, join
 
 ADDRESS = "he.yu@example.cn"
+SITE = passkeys.site_of("https://shanhai.test")
 SENTENCE = "eleven cranes above the reed bed"
 
 
@@ -56,7 +58,7 @@ def test_a_new_person_gets_an_account_with_the_invited_address(database: Databas
         offer = enrolments.shown(db, secret).offer
         assert offer is not None
         code = pyotp.TOTP(offer.secret).at(ids.now())
-        assert isinstance(enrolments.complete(db, secret, password=SENTENCE, code=code, address="192.0.2.9"), Person)
+        assert isinstance(enrolments.complete(db, secret, password=SENTENCE, proof=Proof(code), site=SITE, address="192.0.2.9"), Person)
     with database.begin() as db:
         [event] = audit.events(db, cast.aral.id, actions=("invitation:accept",))
         assert (event.actor_id, event.person_id) == (person.id, person.id)
