@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from auth import duties, factors, links, means, news, passkeys, passwords, people, proofs, rules, secret, sessions, throttle
 from auth.factors import Factor, Offer
 from auth.means import Means
-from auth.passkeys import Site
+from auth.ceremonies import Site
 from auth.people import Person
 from auth.proofs import Refused
 from core import audit, ids

@@ -19,6 +19,8 @@ KINDS = (
     "account-passkey-count",
     "account-passkey-removed",
     "account-password-changed",
+    "account-pin-chosen",
+    "account-pin-ended",
     "account-recovery-made",
     "account-recovery-used",
     "account-signed-in",

@@ -1,54 +1,26 @@
 """Passkeys: credentials of W3C WebAuthn Level 3, each of which is both factors at once.
 
 A passkey is made for this site alone, verifies its user itself (a finger, a face, a PIN) and names its person, so
-nobody types a name to sign in with it. User verification is required at every use (§7.2 step 17), no
-attestation is asked for, and a challenge (`auth.challenges`) is good for one answer. That a passkey was registered
-stands in the log with the SHA-256 of its credential id and of its public key (the COSE_Key's bytes), so that
+nobody types a name to sign in with it. User verification is required at every use (§7.2 step 17). That a passkey was
+registered stands in the log with the SHA-256 of its credential id and of its public key (the COSE_Key's bytes), so that
 whoever is shown both can check later, off-line, that this key was this person's.
-
-``verify`` alone decides about a signature; it takes any challenge, which may be the digest of a document.
 """
 
 import datetime as dt
 import hashlib
 import unicodedata
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    verify_authentication_response,
-    verify_registration_response,
-)
 from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
-from webauthn.helpers import (
-    decode_credential_public_key,
-    decoded_public_key_to_cryptography,
-    options_to_json_dict,
-    parse_authentication_credential_json,
-    parse_client_data_json,
-    parse_registration_credential_json,
-)
-from webauthn.helpers.cose import COSEAlgorithmIdentifier
-from webauthn.helpers.structs import (
-    AttestationConveyancePreference,
-    AuthenticationCredential,
-    AuthenticatorSelectionCriteria,
-    AuthenticatorTransport,
-    PublicKeyCredentialDescriptor,
-    RegistrationCredential,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
+from webauthn.helpers.structs import AuthenticationCredential, AuthenticatorTransport, PublicKeyCredentialDescriptor
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
-from auth import challenges, csrf, factors, news, rules, sessions
+from auth import ceremonies, challenges, factors, news, rules, sessions
+from auth.ceremonies import Site
 from auth.people import Person
 from core import audit, ids
 from core.actor import Actor
@@ -56,15 +28,7 @@ from core.db import Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.tables import Base, IdColumn
 
-ALGORITHMS = [
-    COSEAlgorithmIdentifier.ECDSA_SHA_256,
-    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
-    COSEAlgorithmIdentifier.EDDSA,
-]
 LONGEST_NAME = 60
-LONGEST_ANSWER = 64 << 10
-LONGEST_ID = 1023  # §6.1.1
-TIMEOUT = int(challenges.LIFE.total_seconds()) * 1000
 
 
 class Passkey(Base):
@@ -74,7 +38,7 @@ class Passkey(Base):
 
     id: Mapped[IdColumn]
     person_id: Mapped[UUID] = mapped_column(ForeignKey(Person.id), index=True)
-    credential_id: Mapped[bytes] = mapped_column(LargeBinary(LONGEST_ID), unique=True)
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary(ceremonies.LONGEST_ID), unique=True)
     public_key: Mapped[bytes]
     sign_count: Mapped[int] = mapped_column(BigInteger)
     name: Mapped[str]
@@ -83,19 +47,6 @@ class Passkey(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=ids.now)
     last_used_at: Mapped[dt.datetime | None]
     retired_at: Mapped[dt.datetime | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Whom a passkey is made for: the relying party's id, and the one origin it may be used at."""
-
-    rp_id: str
-    origin: str
-
-
-def site_of(base_url: str) -> Site:
-    """The site people reach by this address."""
-    return Site(urlsplit(base_url).hostname or "", csrf.origin_of(base_url))
 
 
 # --- one's own passkeys ------------------------------------------------------------------------------------------------
@@ -108,22 +59,14 @@ def begin(db: Tx, actor: Actor, *, site: Site) -> dict[str, Any]:
     """
     person = _oneself(db, actor)
     rules.require_step_up(actor)
-    options = generate_registration_options(
-        rp_id=site.rp_id,
-        rp_name=factors.ISSUER,
+    return ceremonies.creation(
+        challenge=challenges.issue(db, "register", person_id=person.id, bound_to=actor.session_id),
+        site=site,
         user_id=person.id.bytes,
-        user_name=person.login,
-        user_display_name=person.name,
-        challenge=challenges.issue(db, "register", person_id=person.id, session_id=actor.session_id),
-        timeout=TIMEOUT,
-        attestation=AttestationConveyancePreference.NONE,
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
-        ),
-        exclude_credentials=[_descriptor(passkey) for passkey in of_person(db, person.id)],
-        supported_pub_key_algs=ALGORITHMS,
+        name=person.login,
+        shown=person.name,
+        but=[_descriptor(passkey) for passkey in of_person(db, person.id)],
     )
-    return options_to_json_dict(options)
 
 
 def register(db: Tx, actor: Actor, given: str, *, name: str, site: Site) -> Passkey | None:
@@ -134,7 +77,7 @@ def register(db: Tx, actor: Actor, given: str, *, name: str, site: Site) -> Pass
     person = _oneself(db, actor)
     rules.require_step_up(actor)
     name = _name(name)
-    made = _registration(db, actor, given, site)
+    made = ceremonies.registration(db, given, purpose="register", person_id=actor.person_id, bound_to=actor.session_id, site=site)
     passkey = _kept(db, person, made, given, name) if made is not None else None
     if passkey is None or made is None:
         _record(db, actor, "passkey:add", person, None, outcome="failure")
@@ -200,14 +143,10 @@ def ask(db: Tx, *, purpose: str, site: Site, person_id: UUID | None = None, sess
     Any passkey of this site will do, or where a person is named one of theirs. For `auth.signin`, `auth.stepup` and
     `auth.enrolments`.
     """
-    options = generate_authentication_options(
-        rp_id=site.rp_id,
-        challenge=challenges.issue(db, purpose, person_id=person_id, session_id=session_id),
-        timeout=TIMEOUT,
-        allow_credentials=[_descriptor(passkey) for passkey in of_person(db, person_id)] if person_id is not None else [],
-        user_verification=UserVerificationRequirement.REQUIRED,
+    challenge = challenges.issue(db, purpose, person_id=person_id, bound_to=session_id)
+    return ceremonies.request(
+        challenge=challenge, site=site, of=[_descriptor(one) for one in of_person(db, person_id)] if person_id is not None else []
     )
-    return options_to_json_dict(options)
 
 
 def prove(
@@ -218,8 +157,10 @@ def prove(
     What is wrong with a passkey we know is written into its person's log; one whose count went back may have been
     copied, and its person is told (§6.1.1, §7.2 step 22). For `auth.proofs`.
     """
-    answer = _read(given)
-    if answer is None or not challenges.take(db, challenge := _challenge(answer), purpose, person_id=person_id, session_id=session_id):
+    answer = ceremonies.read(given)
+    if answer is None or not challenges.take(
+        db, challenge := ceremonies.challenge_of(answer), purpose, person_id=person_id, bound_to=session_id
+    ):
         return None
     query = select(Passkey).where(Passkey.credential_id == answer.raw_id, Passkey.retired_at.is_(None))
     if person_id is not None:
@@ -227,7 +168,7 @@ def prove(
     passkey = db.scalars(query.with_for_update(), execution_options={"populate_existing": True}).first()
     if passkey is None:
         return None
-    found = verify(answer, challenge=challenge, public_key=passkey.public_key, site=site)
+    found = ceremonies.verify(answer, challenge=challenge, public_key=passkey.public_key, site=site)
     because = _wrong(passkey, answer, found, named=person_id is not None)
     if found is None or because:
         person = db.get_one(Person, passkey.person_id)
@@ -241,27 +182,6 @@ def prove(
     return passkey
 
 
-def verify(answer: AuthenticationCredential, *, challenge: bytes, public_key: bytes, site: Site) -> VerifiedAuthentication | None:
-    """Whether the holder of the key, verified and present, signed this challenge for this site (§7.2); None when not.
-
-    The count is the caller's to compare, after this: else anybody could have a person told that it went back.
-    """
-    try:
-        if parse_client_data_json(answer.response.client_data_json).cross_origin:
-            return None
-        return verify_authentication_response(
-            credential=answer,
-            expected_challenge=challenge,
-            expected_rp_id=site.rp_id,
-            expected_origin=site.origin,
-            credential_public_key=public_key,
-            credential_current_sign_count=0,
-            require_user_verification=True,
-        )
-    except Exception:  # noqa: BLE001 (a parser of hostile bytes raises what it likes; whatever it is, it proves nothing)
-        return None
-
-
 def _wrong(passkey: Passkey, answer: AuthenticationCredential, found: VerifiedAuthentication | None, *, named: bool) -> str:
     """Why a passkey proves nothing, as a code; empty when it does. Where nobody is ``named`` the answer names its person (§7.2 step 6)."""
     handle = answer.response.user_handle
@@ -273,47 +193,11 @@ def _wrong(passkey: Passkey, answer: AuthenticationCredential, found: VerifiedAu
     return "count" if went_back else ""
 
 
-def _read(given: str) -> AuthenticationCredential | None:
-    try:
-        answer = parse_authentication_credential_json(given[: LONGEST_ANSWER + 1]) if len(given) <= LONGEST_ANSWER else None
-        return answer if answer is not None and _challenge(answer) else None
-    except Exception:  # noqa: BLE001 (as above)
-        return None
-
-
-def _challenge(answer: AuthenticationCredential | RegistrationCredential) -> bytes:
-    return parse_client_data_json(answer.response.client_data_json).challenge
-
-
-def _registration(db: Tx, actor: Actor, given: str, site: Site) -> VerifiedRegistration | None:
-    """What the browser made, when it answers a challenge of this session and holds (§7.1)."""
-    try:
-        answer = parse_registration_credential_json(given if len(given) <= LONGEST_ANSWER else "")
-        challenge = _challenge(answer)
-    except Exception:  # noqa: BLE001 (as above)
-        return None
-    if not challenges.take(db, challenge, "register", person_id=actor.person_id, session_id=actor.session_id):
-        return None
-    try:
-        if parse_client_data_json(answer.response.client_data_json).cross_origin:
-            return None
-        made = verify_registration_response(
-            credential=answer,
-            expected_challenge=challenge,
-            expected_rp_id=site.rp_id,
-            expected_origin=site.origin,
-            require_user_verification=True,
-            supported_pub_key_algs=ALGORITHMS,
-        )
-        decoded_public_key_to_cryptography(decode_credential_public_key(made.credential_public_key))
-    except Exception:  # noqa: BLE001 (as above)
-        return None
-    return made if len(made.credential_id) <= LONGEST_ID else None
+# --- inside -----------------------------------------------------------------------------------------------------------
 
 
 def _kept(db: Tx, person: Person, made: VerifiedRegistration, given: str, name: str) -> Passkey | None:
     """The row of a passkey that holds; None for a credential id that is somebody's already (§7.1 step 26)."""
-    transports = parse_registration_credential_json(given).response.transports or []
     passkey = Passkey(
         id=ids.new(),
         person_id=person.id,
@@ -321,7 +205,7 @@ def _kept(db: Tx, person: Person, made: VerifiedRegistration, given: str, name: 
         public_key=made.credential_public_key,
         sign_count=made.sign_count,
         name=name,
-        transports=sorted({transport.value for transport in transports}),
+        transports=ceremonies.transports(given),
         backed_up=made.credential_backed_up,
     )
     try:

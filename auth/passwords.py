@@ -73,12 +73,12 @@ def hold(db: Tx, person: Person, plain: str) -> None:
 def put(db: Tx, person: Person, plain: str) -> None:
     """Give a person a password that keeps the rules. For `auth.stepup`, `auth.enrolments` and `assign`. Raises Invalid."""
     hold(db, person, plain)
-    hashed, now = _HASHER.hash(_bytes(plain)), ids.now()
+    fresh, now = hashed(plain), ids.now()
     row = db.get(Password, person.id)
     if row is None:
-        db.add(Password(person_id=person.id, hash=hashed, changed_at=now))
+        db.add(Password(person_id=person.id, hash=fresh, changed_at=now))
     else:
-        row.hash, row.changed_at = hashed, now
+        row.hash, row.changed_at = fresh, now
     db.flush()
 
 
@@ -101,19 +101,26 @@ def mint() -> str:
 def matches(db: Tx, person: Person | None, plain: str) -> bool:
     """Whether this is the person's password; takes as long when there is no such person or no password."""
     row = db.get(Password, person.id if person is not None else UUID(int=0))
-    given = _bytes(plain)
-    if len(normal(plain)) > LONGEST:
-        given, row = b"", None
-    try:
-        _HASHER.verify(row.hash if row is not None else _decoy(), given)
-    except (VerifyMismatchError, InvalidHashError):
-        return False
-    if row is None:
+    if not verified(row.hash if row is not None else None, plain) or row is None:
         return False
     if _HASHER.check_needs_rehash(row.hash):
-        row.hash = _HASHER.hash(given)
+        row.hash = hashed(plain)
         db.flush()
     return True
+
+
+def hashed(plain: str) -> str:
+    """The Argon2id hash of a password or PIN."""
+    return _HASHER.hash(_bytes(plain))
+
+
+def verified(stored: str | None, plain: str) -> bool:
+    """Whether the hash is of this; without one it takes as long and is not."""
+    try:
+        _HASHER.verify(stored or _decoy(), _bytes(plain) if len(normal(plain)) <= LONGEST else b"")
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+    return stored is not None
 
 
 def normal(plain: str) -> str:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from auth import factors, passkeys, passwords, recovery, sessions, throttle
-from auth.passkeys import Passkey, Site
+from auth.ceremonies import Site
+from auth.passkeys import Passkey
 from auth.people import Person, plain_login
 from core.db import Tx
 from core.errors import Throttled

@@ -208,13 +208,21 @@ def refuse_token(actor: Actor) -> None:
         raise Denied("session-needed")
 
 
+def refuse_narrowed(actor: Actor) -> None:
+    """Keep a token, and a session begun with a PIN on a ward device, from what only a full sign-in may do. Raises Denied."""
+    refuse_token(actor)
+    if actor.scopes is not None:
+        raise Denied("full-sign-in-needed")
+
+
 def require_step_up(actor: Actor) -> None:
     """Hold a person to a second factor or password given in the last five minutes; the system passes.
 
-    Raises StepUpNeeded, and Denied (``session-needed``) for an API token, which cannot step up.
+    Raises StepUpNeeded, and Denied for what cannot step up: an API token (``session-needed``), and a session begun with a
+    PIN (``full-sign-in-needed``).
     """
     if actor.person_id is None:
         return
-    refuse_token(actor)
+    refuse_narrowed(actor)
     if actor.stepped_up_at is None or ids.now() - actor.stepped_up_at >= STEP_UP:
         raise StepUpNeeded("step-up-needed")

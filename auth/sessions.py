@@ -10,7 +10,7 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, and_, func, or_, select, update
+from sqlalchemy import JSON, ColumnElement, ForeignKey, LargeBinary, and_, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import actors, news, people, rules, secret
@@ -33,7 +33,10 @@ class Limits:
 
 
 class SignedSession(Base):
-    """One sign-in. ``network`` and ``agent`` are shown to its person, to know it again."""
+    """One sign-in. ``network`` and ``agent`` are shown to its person, to know it again.
+
+    One begun with a PIN on a ward device (``device_id``) is narrowed to ``scopes``; for all others they are None.
+    """
 
     __tablename__ = "sessions"
 
@@ -51,6 +54,8 @@ class SignedSession(Base):
     stepped_up_at: Mapped[dt.datetime | None]
     ended_at: Mapped[dt.datetime | None]
     ended_because: Mapped[Code | None]
+    device_id: Mapped[UUID | None] = mapped_column(index=True)
+    scopes: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
 
 
 def start(
@@ -62,12 +67,14 @@ def start(
     network: str = "",
     agent: str = "",
     limits: Limits | None = None,
+    device_id: UUID | None = None,
+    scopes: frozenset[str] | None = None,
 ) -> tuple[Actor, str]:
     """Begin a session for a person who has proved both factors; gives the actor and the cookie's secret.
 
     ``by`` is how they proved the first (``password``, ``oidc``, ``passkey`` …), for the log. The person is told when they have
-    signed in before, but never from that network. For `auth.signin` alone. Raises Denied when the person has no
-    role in the organisation.
+    signed in before, but never from that network. For `auth.signin`, and for `auth.unlocks`, which narrows it to
+    ``scopes``. Raises Denied when the person has no role in the organisation.
     """
     limits = limits or Limits()
     now, plain = ids.now(), secret.mint()
@@ -83,8 +90,10 @@ def start(
         seen_at=now,
         idle_at=now + limits.idle,
         expires_at=now + limits.absolute,
+        device_id=device_id,
+        scopes=sorted(scopes) if scopes is not None else None,
     )
-    actor = actors.acting(db, person, organisation_id, session_id=session.id)
+    actor = actors.acting(db, person, organisation_id, session_id=session.id, scopes=scopes)
     if actor is None:
         raise Denied("not-allowed")
     if network and not signed_in_from(db, person.id, network) and ever_signed_in(db, person.id):
@@ -109,8 +118,8 @@ def again(db: Tx, actor: Actor) -> Actor | None:
 
 
 def own(db: Tx, actor: Actor) -> list[SignedSession]:
-    """The live sessions of the actor's own person, newest first. Raises Denied for a token."""
-    rules.refuse_token(actor)
+    """The live sessions of the actor's own person, newest first. Raises Denied for a token or a narrowed session."""
+    rules.refuse_narrowed(actor)
     return _live_of(db, actor.person_id)
 
 
@@ -131,9 +140,11 @@ def newest(db: Tx, actor: Actor) -> dict[UUID, dt.datetime]:
 def end(db: Tx, actor: Actor, session_id: UUID | None = None) -> None:
     """End the actor's session (sign out) or another of the same person.
 
-    Raises NotFound for anybody else's, and Denied for a token.
+    Raises NotFound for anybody else's, Denied for a token, and for a narrowed session that would end another.
     """
     rules.refuse_token(actor)
+    if session_id not in (None, actor.session_id):
+        rules.refuse_narrowed(actor)
     session = db.get(SignedSession, session_id or actor.session_id) if session_id or actor.session_id else None
     if session is None or session.person_id != actor.person_id:
         raise NotFound("session-not-found")
@@ -151,12 +162,18 @@ def end_presented(db: Tx, actor: Actor, cookie: str) -> None:
         _record(db, actor, "session:end", db.get_one(Person, person_id), session_id, because="replaced")
 
 
+def end_on_device(db: Tx, device_id: UUID) -> None:
+    """End every session that was begun with a PIN on a ward device. For `auth.devices`, which records why."""
+    ending = update(SignedSession).where(SignedSession.device_id == device_id, SignedSession.ended_at.is_(None))
+    db.execute(ending.values(ended_at=ids.now(), ended_because="device-revoked"))
+
+
 def end_all(db: Tx, actor: Actor, person_id: UUID, *, because: str, keep: UUID | None = None) -> int:
     """End every session of a person but ``keep``, for a reason given as a code; gives their number.
 
     For the person, and for ``people:manage`` in their home organisation. Raises NotFound and Denied.
     """
-    rules.refuse_token(actor)
+    rules.refuse_narrowed(actor)
     mine = person_id == actor.person_id
     person = people.get(db, actor, person_id) if mine else people.manageable(db, actor, person_id, at_home=True)
     now = ids.now()
@@ -236,7 +253,10 @@ def _actor(db: Tx, which: ColumnElement[bool], *, touch: bool) -> Actor | None:
     session, person = found
     if touch and actors.touch_is_due(session.seen_at, now) and actors.may_write(db):
         _touch(db, session, now)
-    return actors.acting(db, person, session.organisation_id, session_id=session.id, stepped_up_at=session.stepped_up_at)
+    scopes = frozenset(session.scopes) if session.scopes is not None else None
+    return actors.acting(
+        db, person, session.organisation_id, session_id=session.id, scopes=scopes, stepped_up_at=session.stepped_up_at
+    )
 
 
 def _touch(db: Tx, session: SignedSession, now: dt.datetime) -> None:
@@ -250,6 +270,7 @@ def _held(db: Tx, actor: Actor) -> SignedSession:
     session = db.get(SignedSession, actor.session_id) if actor.session_id is not None else None
     if session is None or session.ended_at is not None:
         raise Denied("session-needed")
+    rules.refuse_narrowed(actor)
     return session
 
 

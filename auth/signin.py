@@ -17,8 +17,8 @@ from sqlalchemy import ForeignKey, LargeBinary, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import means, passkeys, passwords, people, proofs, recovery, secret, sessions, throttle
+from auth.ceremonies import Site
 from auth.means import Means
-from auth.passkeys import Site
 from auth.people import Person
 from auth.proofs import NOBODY, Refused
 from auth.sessions import Limits

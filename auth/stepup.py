@@ -6,8 +6,8 @@ Signing, handing out roles, changing factors and passwords ask for it; it is goo
 
 from typing import Any
 
-from auth import news, passkeys, passwords, proofs, sessions, throttle
-from auth.passkeys import Site
+from auth import news, passkeys, passwords, proofs, rules, sessions, throttle
+from auth.ceremonies import Site
 from auth.people import Person
 from auth.proofs import Refused
 from auth.signin import SignedIn
@@ -72,6 +72,7 @@ def change_password(db: Tx, actor: Actor, *, current: str, new: str, address: st
 def _person(db: Tx, actor: Actor) -> Person:
     if actor.person_id is None or actor.session_id is None:
         raise Denied("session-needed")
+    rules.refuse_narrowed(actor)
     return db.get_one(Person, actor.person_id)
 
 

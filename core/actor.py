@@ -13,8 +13,8 @@ from uuid import UUID
 class Actor:
     """A person at work in an organisation.
 
-    ``scopes`` is None for a person's own session and a set of action names for an API token, which
-    narrows what the roles allow. ``stepped_up_at`` is when a second factor was last given.
+    ``scopes`` is None for a person's own session and a set of action names for an API token and for a session
+    begun with a PIN on a ward device: they narrow what the roles allow. ``stepped_up_at`` is when a second factor was last given.
     """
 
     person_id: UUID | None

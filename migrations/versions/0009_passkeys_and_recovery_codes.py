@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("purpose", sa.String(length=64), nullable=False),
         sa.Column("person_id", sa.Uuid(), nullable=True),
-        sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.Column("bound_to", sa.Uuid(), nullable=True),
         sa.Column("expires_at", core.tables.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_challenges_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_challenges")),

@@ -28,6 +28,7 @@ from core.db import Database, Tx
 from core.errors import SignInNeeded
 
 COOKIE = "__Host-session"
+DEVICE = "__Host-device"
 POOLED = 20
 
 T = TypeVar("T")

@@ -29,7 +29,7 @@ from registry import notices, valuesets
 from registry.forms.fields import ZONES, Moment
 from registry.web import moments
 from registry.web.assets import address
-from registry.web.edge import apart, short
+from registry.web.edge import DEVICE, apart, short
 from registry.web.translations import HTML_LANGUAGE, PSEUDO, has, language_of, pseudo, translate
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -97,11 +97,13 @@ def context_of(request: Request) -> dict[str, Any]:
         "label": partial(label, language),
         "when": moments.Clock(language, zone),
         "here": request.url.path,
+        "on_ward_device": DEVICE in request.cookies,
         "may": partial(may, actor),
         "now": ids.now,
         "zones": ZONES,
         "options": partial(options, language),
         "named": partial(kept_name, language),
+        "in_language": partial(in_language, language),
         "option_label": partial(option_label, language),
         "moment_told": partial(moment_told, language),
         "shell": _shell(request, actor, language),
@@ -139,6 +141,7 @@ HOSPITAL: tuple[tuple[str, str, str], ...] = (
     ("/hospital/roster", "shell-roster", "roster:read"),
     ("/hospital/agreements", "agreement-title", "agreement:manage"),
     ("/hospital/machines", "machine-title", "machine:manage"),
+    ("/hospital/devices", "devices-title", "device:manage"),
     ("/hospital/settings", "shell-hospital-settings", "people:manage"),
 )
 """The places of one's own hospital (people, roster, agreements …): address, catalogue key, the action that opens it."""

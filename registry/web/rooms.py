@@ -38,6 +38,8 @@ from registry.web import (
     sign_in,
     single_sign_on,
     training,
+    ward,
+    ward_devices,
     work,
 )
 
@@ -46,6 +48,8 @@ ROOMS: tuple[ModuleType, ...] = (
     sign_in,
     single_sign_on,
     enrol,
+    ward,
+    ward_devices,
     work,
     new_case,
     entries,

@@ -13,14 +13,14 @@ from fastapi import APIRouter, Query, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from auth import passkeys, profiles, sessions, signin, stepup
-from auth.passkeys import Site
+from auth import ceremonies, profiles, sessions, signin, stepup
+from auth.ceremonies import Site
 from auth.proofs import Refused
 from auth.signin import Pending, SignedIn
 from core.actor import Actor
 from core.db import Tx
 from core.errors import NotFound
-from registry.web.edge import COOKIE, Db, Machinery, Me, Visitor
+from registry.web.edge import COOKIE, DEVICE, Db, Machinery, Me, Visitor
 from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.pages import local, render, see, sign_in_page, step_up_page, unpack
 from registry.web.translations import COOKIE as LANGUAGE_COOKIE
@@ -47,9 +47,9 @@ def password(request: Request, db: Machinery, form: Sent) -> Response:
     with attempt(db) as tried:
         answer = signin.password(db, login=login, password=_secret(form, "password"), address=address_of(request))
     if isinstance(answer, Refused):
-        wrong, status = _wrong(request, tried, answer)
-        return sign_in_page(request, db, _carried(form), status=status, login=login, wrong=wrong)
-    return second_step(request, db, answer.secret, _carried(form))
+        wrong, status = wrong_words(request, tried, answer)
+        return sign_in_page(request, db, carried(form), status=status, login=login, wrong=wrong)
+    return second_step(request, db, answer.secret, carried(form))
 
 
 @router.get("/sign-in/code")
@@ -75,17 +75,17 @@ def code(request: Request, db: Machinery, form: Sent) -> Response:
             presented=request.cookies.get(COOKIE),
         )
     if isinstance(answer, Refused):
-        (wrong, status), carried = _wrong(request, tried, answer), _carried(form)
+        (wrong, status), kept = wrong_words(request, tried, answer), carried(form)
         if answer.code in ("code-wrong", "recovery-code-wrong", "throttled"):
-            return second_step(request, db, ticket, carried, status=status, wrong=wrong, recovering=bool(recovery))
-        return sign_in_page(request, db, carried, status=status, wrong=wrong)
+            return second_step(request, db, ticket, kept, status=status, wrong=wrong, recovering=bool(recovery))
+        return sign_in_page(request, db, kept, status=status, wrong=wrong)
     return _in(request, form, answer)
 
 
 @router.post("/sign-in/kept")
 def kept(request: Request, db: Db, me: Visitor, form: Sent) -> Response:
     """Go on with what had been typed, once signed in in another window; until then the same page again."""
-    return _onward(request, form) if me is not None else sign_in_page(request, db, _carried(form), status=401, expired=True)
+    return _onward(request, form) if me is not None else sign_in_page(request, db, carried(form), status=401, expired=True)
 
 
 @router.post("/sign-in/begin")
@@ -109,8 +109,8 @@ def passkey(request: Request, db: Machinery, form: Sent) -> Response:
             presented=request.cookies.get(COOKIE),
         )
     if isinstance(answer, Refused):
-        wrong, status = _wrong(request, tried, answer)
-        return sign_in_page(request, db, _carried(form), status=status, wrong=wrong)
+        wrong, status = wrong_words(request, tried, answer)
+        return sign_in_page(request, db, carried(form), status=status, wrong=wrong)
     return _in(request, form, answer)
 
 
@@ -133,9 +133,9 @@ def prove(request: Request, db: Db, me: Me, form: Sent) -> Response:
     with attempt(db) as tried:
         answer = proved(request, db, me, form)
     if isinstance(answer, Refused):
-        wrong, status = _wrong(request, tried, answer)
+        wrong, status = wrong_words(request, tried, answer)
         by_password = bool(_secret(form, "password"))
-        return step_up_page(request, db, me, _carried(form), status=status, wrong=wrong, by_password=by_password)
+        return step_up_page(request, db, me, carried(form), status=status, wrong=wrong, by_password=by_password)
     return with_session(_onward(request, form, proved_again=True), answer.cookie)
 
 
@@ -145,7 +145,7 @@ def sign_out(request: Request, db: Db, me: Visitor) -> Response:
     if me is not None:
         with suppress(NotFound):
             sessions.end(db, me)
-    answer = see("/sign-in")
+    answer = see("/ward" if DEVICE in request.cookies else "/sign-in")
     answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
     answer.headers["Clear-Site-Data"] = '"cache"'
     return answer
@@ -176,7 +176,7 @@ def proved(request: Request, db: Tx, me: Actor, form: FormData) -> SignedIn | Re
 
 def site_of(request: Request) -> Site:
     """Whom passkeys are made for here."""
-    return passkeys.site_of(request.app.state.base_url)
+    return ceremonies.site_of(request.app.state.base_url)
 
 
 def address_of(request: Request) -> str:
@@ -236,7 +236,8 @@ def _onward(request: Request, form: FormData, *, proved_again: bool = False) -> 
     return render(request, "sign-in/continue.html", action=action, fields=fields, next=onward, proved_again=proved_again)
 
 
-def _carried(form: FormData) -> dict[str, Any]:
+def carried(form: FormData) -> dict[str, Any]:
+    """Where to go on to, and what was typed when the session ended, for the next page of a sign-in."""
     return {"next": local(text(form, "next", 2000)), "kept": text(form, "kept", 1 << 20)}
 
 
@@ -250,7 +251,7 @@ def _secret(form: FormData, name: str) -> str:
     return value[:1024] if isinstance(value, str) else ""
 
 
-def _wrong(request: Request, tried: Attempt, refused: Refused) -> tuple[str, int]:
+def wrong_words(request: Request, tried: Attempt, refused: Refused) -> tuple[str, int]:
     """What a proof that failed is told as, and the status that goes with it."""
     if tried and refused.code != "throttled":
         return translate(language_of(request), f"error-{refused.code}"), 401

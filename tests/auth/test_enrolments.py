@@ -12,7 +12,7 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from auth import enrolments, factors, means, passkeys, people, recovery, secret, sessions, signin
+from auth import ceremonies, enrolments, factors, means, passkeys, people, recovery, secret, sessions, signin
 from auth.enrolments import Enrolment, Proof
 from auth.people import Person
 from auth.proofs import Refused
@@ -26,7 +26,7 @@ from tests.cast import PASSWORD, Cast
 
 HOME = "192.0.2.1"
 NEW = "eleven boats at the quay"
-SITE = passkeys.site_of("https://shanhai.test")
+SITE = ceremonies.site_of("https://shanhai.test")
 
 
 def complete(db: Tx, plain: str, code: str, *, password: str = NEW) -> Person | Refused:

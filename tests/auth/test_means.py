@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from auth import factors, means, passkeys, proofs, recovery, sessions, signin
+from auth import ceremonies, factors, means, passkeys, proofs, recovery, sessions, signin
 from auth.means import Means
 from auth.proofs import Refused
 from auth.signin import Pending, SignedIn
@@ -18,7 +18,7 @@ from tests.authenticator import Authenticator
 from tests.cast import PASSWORD, Cast
 
 HOME = "192.0.2.1"
-SITE = passkeys.site_of("https://shanhai.test")
+SITE = ceremonies.site_of("https://shanhai.test")
 
 
 def fresh(actor: Actor) -> Actor:

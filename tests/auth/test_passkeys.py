@@ -13,9 +13,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from auth import challenges, factors, means, news, passkeys, people, sessions, signin, stepup
+from auth import ceremonies, challenges, factors, means, news, passkeys, people, sessions, signin, stepup
+from auth.ceremonies import Site
 from auth.challenges import Challenge
-from auth.passkeys import Passkey, Site
+from auth.passkeys import Passkey
 from auth.proofs import Refused
 from auth.signin import SignedIn
 from auth.throttle import Bucket
@@ -28,7 +29,7 @@ from tests.authenticator import BACKED_UP, ELIGIBLE, USER_PRESENT, USER_VERIFIED
 from tests.cast import Cast, Member
 
 ORIGIN = "https://shanhai.test"
-SITE = passkeys.site_of(f"{ORIGIN}/")
+SITE = ceremonies.site_of(f"{ORIGIN}/")
 HOME = "192.0.2.1"
 
 
@@ -443,8 +444,8 @@ def test_nobody_fills_the_table_with_challenges(database: Database, cast: Cast) 
 
 
 def test_a_site_is_named_by_its_address() -> None:
-    assert passkeys.site_of("http://localhost:8000") == Site("localhost", "http://localhost:8000")
-    assert passkeys.site_of("https://Shanhai.Example:443/") == Site("shanhai.example", "https://shanhai.example")
+    assert ceremonies.site_of("http://localhost:8000") == Site("localhost", "http://localhost:8000")
+    assert ceremonies.site_of("https://Shanhai.Example:443/") == Site("shanhai.example", "https://shanhai.example")
 
 
 # --- step-up -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pyotp
 import pytest
 from starlette.testclient import TestClient
 
-from auth import enrolments, factors, passkeys, people, secret
+from auth import ceremonies, enrolments, factors, passkeys, people, secret
 from core import ids
 from core.actor import Actor
 from registry.web.translations import PSEUDO
@@ -17,7 +17,7 @@ from tests.registry.web.conftest import BASE, SESSION, House, field_of, words
 from tests.registry.web.test_translations import NOT_OURS
 
 SECURITY = "/account/security"
-SITE = passkeys.site_of(BASE)
+SITE = ceremonies.site_of(BASE)
 PROGRAM = {"Accept": "application/json"}
 
 
