@@ -88,8 +88,8 @@ def register(db: Tx, actor: Actor, given: str, *, name: str, site: Site) -> Pass
 
 
 def listed(db: Tx, actor: Actor) -> list[Passkey]:
-    """The actor's own passkeys, oldest first. Raises Denied for a token."""
-    rules.refuse_token(actor)
+    """The actor's own passkeys, oldest first. Raises Denied for a token or a narrowed session."""
+    rules.refuse_narrowed(actor)
     return of_person(db, actor.person_id) if actor.person_id is not None else []
 
 
@@ -225,6 +225,7 @@ def _descriptor(passkey: Passkey) -> PublicKeyCredentialDescriptor:
 def _oneself(db: Tx, actor: Actor) -> Person:
     if actor.person_id is None or actor.session_id is None:
         raise Denied("session-needed")
+    rules.refuse_narrowed(actor)
     return db.get_one(Person, actor.person_id)
 
 

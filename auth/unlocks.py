@@ -7,6 +7,7 @@ PIN, as do a changed password and whatever shuts the person out; a new one is ch
 """
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -163,7 +164,7 @@ def _held(db: Tx, device: Device, person_id: UUID) -> Pin | None:
 
 def _good(device: Device) -> ColumnElement[bool]:
     """A PIN that counts: chosen since the password was, by somebody who is not shut out and works at the bedside there."""
-    bedside = sorted(role for role in rules.ROLES if AT_THE_BEDSIDE & rules.actions_of({role}))
+    bedside = sorted(role for role in rules.ROLES if _treats({role}))
     works = select(Membership.person_id).where(Membership.organisation_id == device.organisation_id, Membership.role.in_(bedside))
     return and_(
         Pin.device_id == device.id,
@@ -175,13 +176,18 @@ def _good(device: Device) -> ColumnElement[bool]:
     )
 
 
+def _treats(roles: Collection[str]) -> bool:
+    """Whether the roles bring somebody to the bedside at all."""
+    return "case:read" in rules.actions_of(roles)
+
+
 def _oneself(db: Tx, actor: Actor, device: Device) -> Person:
     if actor.person_id is None or actor.session_id is None:
         raise Denied("session-needed")
     rules.refuse_narrowed(actor)
     if device.organisation_id != actor.organisation_id:
         raise NotFound("device-not-found")
-    if not AT_THE_BEDSIDE & rules.actions_of(actor.roles):
+    if not _treats(actor.roles):
         raise Denied("not-allowed")
     return db.get_one(Person, actor.person_id)
 

@@ -44,8 +44,9 @@ class Authenticator:
     def create(self, options: dict[str, Any], *, origin: str | None = None, rp_id: str | None = None, **client: Any) -> str:
         """A new passkey, and the answer of ``navigator.credentials.create``."""
         assert self.algorithm in [each["alg"] for each in options["pubKeyCredParams"]]
-        assert options["authenticatorSelection"]["userVerification"] == "required"
-        assert options["authenticatorSelection"]["residentKey"] == "required"
+        wanted = options["authenticatorSelection"]
+        of_a_person = (wanted["userVerification"], wanted["residentKey"]) == ("required", "required")
+        assert of_a_person or wanted["authenticatorAttachment"] == "platform"
         excluded = {each["id"] for each in options.get("excludeCredentials", [])}
         assert not excluded & {bytes_to_base64url(one.id) for one in self.held}, "InvalidStateError"
         made = Credential(

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from auth import devices, unlocks
+from auth import devices, rules, unlocks
 from auth.devices import Device
 from auth.proofs import Refused
 from auth.signin import SignedIn
@@ -75,6 +75,7 @@ def unlock(request: Request, db: Db, form: Sent) -> Response:
 @router.get("/account/quick-unlock")
 def quick(request: Request, db: Db, me: Me) -> Response:
     """Whether one unlocks on this device, and with which PIN from now on."""
+    rules.refuse_narrowed(me)
     return _quick(request, db, me, Attempt())
 
 

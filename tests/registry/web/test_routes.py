@@ -123,6 +123,7 @@ def ids_of(world: World) -> dict[str, str]:
         "machine_id": nothing,
         "proposal_id": nothing,
         "invitation_id": nothing,
+        "device_id": nothing,
         "passkey_id": nothing,
         "nothing": nothing,
         "answered_referral_id": str(referral.id),
