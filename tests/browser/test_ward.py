@@ -1,0 +1,89 @@
+"""A ward telephone in the browser: registered, a PIN chosen, unlocked, a chart opened, locked again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Complaints, Visit, World, sign_in
+
+PIN = "258046"
+ADMINISTRATOR, NURSE = "shen", "tao"
+
+
+def plug_in(page: Page) -> None:
+    """An authenticator that stays in the device and asks for a touch, as a ward telephone's does."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": False, "hasUserVerification": False}
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options | {"automaticPresenceSimulation": True}})
+
+
+def again(page: Page, server: World, login: str) -> None:
+    """Prove again who one is, by the six digits."""
+    page.fill("#code", server.code(login))
+    page.locator("form:has(#code) button").first.click()
+
+
+@pytest.mark.parametrize(("language", "viewport"), [("zh", "phone"), ("en", "desktop")])
+def test_a_ward_device_from_its_registration_to_the_lock(
+    visit: Visit,
+    server: World,
+    complaints: Complaints,
+    axe: Callable[[Page], list[str]],
+    shot: Callable[..., Path],
+    language: str,
+    viewport: str,
+) -> None:
+    wrong = list[str]()
+    complaints.tolerate("401")
+
+    def look(page: Page, name: str) -> None:
+        wrong.extend(f"{name}: {finding}" for finding in axe(page))
+        shot(page, f"ward-{name}-{language}-{viewport}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
+
+    page = visit("/hospital/devices", login=ADMINISTRATOR, language=language, viewport=viewport, fresh=True)
+    plug_in(page)
+    look(page, "devices-empty")
+    page.click("a[href='/hospital/devices/new']")
+    again(page, server, ADMINISTRATOR)
+    page.wait_for_url("**/hospital/devices/new")
+    page.fill("#name", "五病区 2 号手机" if language == "zh" else "Ward 5, telephone 2")
+    look(page, "device-new")
+    page.click("[data-passkey]")
+    page.wait_for_url("**/hospital/devices")
+    look(page, "devices")
+
+    # the nurse signs in on it once, and chooses a PIN
+    page.context.clear_cookies(name="__Host-session")
+    sign_in(page, server, NURSE)
+    page.goto("/account/security")
+    page.click("a[href='/account/quick-unlock']")
+    page.fill("#pin", PIN)
+    page.locator("form:has(#pin) button").click()
+    again(page, server, NURSE)
+    page.wait_for_url("**/account/quick-unlock")
+    if page.locator("form[action='/account/quick-unlock/drop']").count() == 0:
+        page.fill("#pin", PIN)
+        page.locator("form:has(#pin) button").click()
+    expect(page.locator("form[action='/account/quick-unlock/drop']")).to_be_visible()
+    look(page, "quick")
+
+    # locked and unlocked
+    page.context.clear_cookies(name="__Host-session")
+    page.goto("/sign-in?next=/cases")
+    look(page, "sign-in")
+    page.locator("form[action='/ward'] button").click()
+    look(page, "unlock")
+    page.fill("#pin", "000000")
+    page.click("[data-passkey]")
+    expect(page.locator(".note.urgent")).to_be_visible()
+    page.fill("#pin", PIN)
+    page.click("[data-passkey]")
+    page.wait_for_url("**/cases")
+    look(page, "cases")
+    page.locator("form:has(button.lock) button").click()
+    page.wait_for_url("**/ward")
+    assert wrong == []
