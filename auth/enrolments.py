@@ -16,9 +16,9 @@ from sqlalchemy import ForeignKey, LargeBinary, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import duties, factors, links, means, news, passkeys, passwords, people, proofs, rules, secret, sessions, throttle
+from auth.ceremonies import Site
 from auth.factors import Factor, Offer
 from auth.means import Means
-from auth.ceremonies import Site
 from auth.people import Person
 from auth.proofs import Refused
 from core import audit, ids

@@ -254,9 +254,7 @@ def _actor(db: Tx, which: ColumnElement[bool], *, touch: bool) -> Actor | None:
     if touch and actors.touch_is_due(session.seen_at, now) and actors.may_write(db):
         _touch(db, session, now)
     scopes = frozenset(session.scopes) if session.scopes is not None else None
-    return actors.acting(
-        db, person, session.organisation_id, session_id=session.id, scopes=scopes, stepped_up_at=session.stepped_up_at
-    )
+    return actors.acting(db, person, session.organisation_id, session_id=session.id, scopes=scopes, stepped_up_at=session.stepped_up_at)
 
 
 def _touch(db: Tx, session: SignedSession, now: dt.datetime) -> None:

@@ -181,6 +181,8 @@ OPEN = {
     "passwords": "looked up before anybody is known; hashes",
     "factors": "looked up before anybody is known; sealed under a key behind the wall",
     "enrolments": "looked up by a digest before anybody is known",
+    "devices": "looked up by a digest before anybody is known; public keys",
+    "pins": "looked up before anybody is known; hashes",
     "passkeys": "looked up by what a browser shows, before anybody is known; public keys",
     "challenges": "looked up by a digest before anybody is known",
     "recovery_codes": "looked up by a digest before anybody is known",

@@ -79,7 +79,7 @@ def code(request: Request, db: Machinery, form: Sent) -> Response:
         if answer.code in ("code-wrong", "recovery-code-wrong", "throttled"):
             return second_step(request, db, ticket, kept, status=status, wrong=wrong, recovering=bool(recovery))
         return sign_in_page(request, db, kept, status=status, wrong=wrong)
-    return _in(request, form, answer)
+    return go_in(request, form, answer)
 
 
 @router.post("/sign-in/kept")
@@ -111,7 +111,7 @@ def passkey(request: Request, db: Machinery, form: Sent) -> Response:
     if isinstance(answer, Refused):
         wrong, status = wrong_words(request, tried, answer)
         return sign_in_page(request, db, carried(form), status=status, wrong=wrong)
-    return _in(request, form, answer)
+    return go_in(request, form, answer)
 
 
 @router.get("/sign-in/again")
@@ -217,7 +217,7 @@ def _with_language(answer: Response, chosen: str) -> Response:
     return answer
 
 
-def _in(request: Request, form: FormData, done: SignedIn) -> Response:
+def go_in(request: Request, form: FormData, done: SignedIn) -> Response:
     """On from the sign-in; past how many recovery codes are left when one was used."""
     request.state.actor = done.actor
     if done.recovery_codes is None or unpack(text(form, "kept", 1 << 20)) is not None:

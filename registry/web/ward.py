@@ -17,10 +17,10 @@ from auth.proofs import Refused
 from auth.signin import SignedIn
 from core.db import Tx
 from core.errors import NotFound
-from registry.web.edge import COOKIE, DEVICE, Db, Me
+from registry.web.edge import COOKIE, DEVICE, Db, Machinery, Me
 from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.pages import local, render, see
-from registry.web.sign_in import address_of, carried, entered, site_of, wrong_words
+from registry.web.sign_in import address_of, carried, go_in, site_of, wrong_words
 
 router = APIRouter(include_in_schema=False)
 Next = Annotated[str, Query(alias="next")]
@@ -44,13 +44,13 @@ def ask_and_keep(request: Request, db: Db, form: Sent) -> Response:
 
 
 @router.post("/ward/begin")
-def begin(request: Request, db: Db) -> dict[str, Any]:
+def begin(request: Request, db: Machinery) -> dict[str, Any]:
     """The challenge the device signs to prove that it is there."""
     return unlocks.ask(db, _must(request, db), site=site_of(request), address=address_of(request))
 
 
 @router.post("/ward/unlock")
-def unlock(request: Request, db: Db, form: Sent) -> Response:
+def unlock(request: Request, db: Machinery, form: Sent) -> Response:
     """The PIN; the narrow session begins."""
     device = _must(request, db)
     answer: SignedIn | Refused = Refused("throttled")
@@ -69,7 +69,7 @@ def unlock(request: Request, db: Db, form: Sent) -> Response:
     if isinstance(answer, Refused):
         wrong, status = wrong_words(request, tried, answer)
         return _page(request, db, carried(form), status=status, wrong=wrong, chosen=text(form, "person", 50))
-    return entered(request, form, answer)
+    return go_in(request, form, answer)
 
 
 @router.get("/account/quick-unlock")

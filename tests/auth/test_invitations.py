@@ -10,7 +10,7 @@ import pyotp
 import pytest
 from sqlalchemy import inspect, select
 
-from auth import enrolments, invitations, passkeys, people, profiles
+from auth import ceremonies, enrolments, invitations, people, profiles
 from auth.enrolments import Proof
 from auth.invitations import STATES, Invitation
 from auth.organisations import Organisation
@@ -24,7 +24,7 @@ from core.errors import Conflict, Denied, Invalid, NotFound, ShanhaiError, StepU
 from tests.cast import Cast, Member, join
 
 ADDRESS = "he.yu@example.cn"
-SITE = passkeys.site_of("https://shanhai.test")
+SITE = ceremonies.site_of("https://shanhai.test")
 SENTENCE = "eleven cranes above the reed bed"
 
 

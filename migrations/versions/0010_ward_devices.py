@@ -7,8 +7,8 @@ from alembic import op
 
 import core.tables
 
-revision: str = "0004"
-down_revision: str | None = "0003"
+revision: str = "0010"
+down_revision: str | None = "0009"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
