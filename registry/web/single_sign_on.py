@@ -1,8 +1,9 @@
 """Signing in through one's hospital, and linking one's account there (OpenID Connect).
 
 A ceremony leaves the house and comes back, so these routes are asynchronous and have several short transactions
-instead of one; nothing waits for a provider inside one, and few wait at once. It begins with a link: the answer to
-a form may not lead to another site (``form-action 'self'``). A link on another site begins nothing.
+instead of one; nothing waits for a provider inside one, and few wait at once. It begins with a link, or a page
+that leads on: what a form is answered with may not lead to another site, however many steps later (``form-action
+'self'``). A link on another site begins nothing.
 """
 
 from collections.abc import Callable
@@ -95,7 +96,11 @@ async def _begin(request: Request, provider_id: UUID, onward: str, *, link: bool
         return oidc.begin(db, provider_id, described, linking=_me(request, db) if link else None, **asking)
 
     begun = await apart(request, start)
-    answer = RedirectResponse(begun.url, 303)
+    answer: Response = RedirectResponse(begun.url, 303)
+    if link:
+        # the step-up may have come before this, and what a form is answered with may lead nowhere else: a page does
+        named = in_language(language_of(request), provider)
+        answer = await apart(request, lambda db: render(request, "sign-in/onward.html", url=begun.url, name=named))
     life = int(oidc.LIFE.total_seconds())
     answer.set_cookie(COOKIE, begun.cookie, max_age=life, path="/", secure=True, httponly=True, samesite="lax")
     return answer

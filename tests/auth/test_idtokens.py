@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import math
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -159,6 +158,14 @@ def test_an_algorithm_that_is_not_the_keys(keys: dict[str, Any], check: Check, a
     assert why(check, token) in ("signature", "key")
 
 
+def test_a_key_that_is_kept_for_another_algorithm(keys: dict[str, Any], check: Check) -> None:
+    """RFC 8725 §3.1: the pair of both keys fits in principle, and the provider has said otherwise."""
+    token = sign(
+        RSAKey.import_key(keys["PS256"].as_dict(private=True) | {"alg": "RS256"}), claims_of(ISSUER, NONCE), alg="RS256", kid="PS256"
+    )
+    assert why(check, token) == "key"
+
+
 @pytest.mark.parametrize("kid", ["another", "", "../../RS256", 5, None, ["RS256"]], ids=str)
 def test_a_key_the_provider_does_not_have(keys: dict[str, Any], check: Check, kid: object) -> None:
     assert why(check, forged({"alg": "RS256", "kid": kid}, claims_of(ISSUER, NONCE), b"x" * 256)) in ("key", "signature")
@@ -197,39 +204,42 @@ def test_extensions_that_are_critical(keys: dict[str, Any], check: Check, header
     assert why(check, forged(whole, claims_of(ISSUER, NONCE), signature)) in ("crit", "signature")
 
 
+LONG = nonsense(100_000)
+
+
 @pytest.mark.parametrize(
-    "token",
+    ("token", "reason"),
     [
-        f"{nonsense(100_000)}.e30.AA",
-        f"e30.{nonsense(100_000)}.AA",
-        f"e30.e30.{nonsense(100_000)}",
-        "." * 100_000,
-        "",
-        "a.b",
-        "a.b.c.d.e",
-        "é.b.c",
-        "!.!.!",
-        "e30.e30.",
-        "bnVsbA.e30.AA",
-        "ImFsZyI.e30.AA",
-        "WyJhbGciXQ.e30.AA",
-        "NQ.e30.AA",
+        (f"{LONG}.e30.AA", "size"),
+        (f"e30.{LONG}.AA", "size"),
+        (f"e30.e30.{LONG}", "size"),
+        ("." * 100_000, "size"),
+        ("", "size"),
+        ("a.b", "size"),
+        ("a.b.c.d.e", "size"),
+        ("é.b.c", "size"),
+        ("!.!.!", "signature"),
+        ("e30.e30.", "signature"),
+        ("bnVsbA.e30.AA", "signature"),
+        ("ImFsZyI.e30.AA", "header"),
+        ("WyJhbGciXQ.e30.AA", "header"),
+        ("NQ.e30.AA", "signature"),
     ],
-    ids=lambda token: f"{token[:12]}-{len(token)}",
+    ids=lambda told: f"{told[:12]}-{len(told)}",
 )
-def test_what_is_no_token(check: Check, token: str) -> None:
-    assert why(check, token) in ("size", "signature", "header", "algorithm")
+def test_what_is_no_token(check: Check, token: str, reason: str) -> None:
+    assert why(check, token) == reason
 
 
 def test_a_giant_header_is_not_parsed(keys: dict[str, Any], check: Check) -> None:
-    token = sign(keys["ES256"], claims_of(ISSUER, NONCE), alg="ES256", kid="ES256", padding=nonsense(100_000))
-    began = time.perf_counter()
-    for size in (token, "x" * 500_000_000):
-        assert why(check, size) == "size"
-    assert time.perf_counter() - began < 5
-    assert check(sign(keys["ES256"], claims_of(ISSUER, NONCE), alg="ES256", kid="ES256", padding=nonsense(3000))).subject == SUBJECT
-    token = sign(keys["ES256"], claims_of(ISSUER, NONCE), alg="ES256", kid="ES256", padding=nonsense(9000))
-    assert why(check, token) == "size"
+    """One that would be honest otherwise; some padding is the provider's to send."""
+
+    def padded(length: int) -> str:
+        return sign(keys["ES256"], claims_of(ISSUER, NONCE), alg="ES256", kid="ES256", padding=nonsense(length))
+
+    for token in (padded(9_000), padded(100_000), "x" * 500_000_000):
+        assert why(check, token) == "size"
+    assert check(padded(3_000)).subject == SUBJECT
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"null", b'"x"', b"{", b"", b"\xff", b"[" * 30_000, b'{"exp":1' + b"0" * 5000 + b"}"])
