@@ -260,6 +260,17 @@ def test_refusals_count_against_the_network_and_keep_nobody_out(linked: Way) -> 
     assert isinstance(linked.whole(amr=["mfa"]), SignedIn)
 
 
+def test_a_flood_of_forgeries_does_not_fill_the_log(way: Way, cast: Cast) -> None:
+    forged = Failed("assertion-refused", "signature")
+    answers = [way.sign_in(_held(way), forged) for _ in range(101)]
+    assert answers == [Refused("assertion-refused")] * 100 + [Refused("throttled")]
+    with pytest.raises(Throttled):
+        way.sign_in(_held(way), forged)
+    with way.database.begin() as db:
+        refused = audit.events(db, cast.aral.id, actions=["session:refuse"], limit=1000)
+    assert len(refused) == 100
+
+
 def _held(way: Way) -> Held:
     """A ceremony that came back, as the last step gets it."""
     provider = way.provider

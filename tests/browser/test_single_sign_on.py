@@ -98,7 +98,7 @@ def test_a_stranger_to_us_is_told_what_to_do(
     provider.next("nobody-we-know", "pwd", "mfa")
     page = visit("/sign-in", viewport="phone")
     page.locator("a[href^='/sign-in/oidc/']").click()
-    expect(page.locator("main [role=alert]")).to_be_visible()
+    expect(page.locator("main .note.urgent[data-focus]")).to_be_visible()
     expect(page.locator("input[name=password]")).to_be_visible()
     assert axe(page) == []
     shot(page, "sign-on-05-refused-zh-phone")
