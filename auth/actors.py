@@ -10,7 +10,7 @@ narrowed takes effect with the next request, and with the next check of a stream
 import datetime as dt
 from uuid import UUID
 
-from auth import organisations, people
+from auth import organisations, people, restrictions
 from auth.people import Person
 from core.actor import Actor
 from core.db import Tx
@@ -34,10 +34,15 @@ def acting(
     scopes: frozenset[str] | None = None,
     stepped_up_at: dt.datetime | None = None,
 ) -> Actor | None:
-    """The person at work in that organisation; None when disabled or without a role there."""
+    """The person at work in that organisation; None when disabled or without a role there.
+
+    From here on a transaction that acted for nobody acts for that organisation.
+    """
     held = roles(db, person.id, organisation_id)
     if person.disabled_at is not None or not held:
         return None
+    if db.acting is None:
+        db.act_for(organisation_id)
     return Actor(
         person_id=person.id,
         organisation_id=organisation_id,
@@ -48,6 +53,8 @@ def acting(
         language=person.language,
         time_zone=person.time_zone,
         stepped_up_at=stepped_up_at,
+        # a token never passes through a broken glass: there is no banner before its eyes
+        emergencies=restrictions.broken_by(db, person.id, organisation_id) if session_id is not None else frozenset(),
     )
 
 

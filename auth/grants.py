@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, ForeignKey, Index, and_, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import people, rules
+from auth import people, restrictions, rules
 from auth.organisations import Organisation
 from core import audit, ids
 from core.actor import Actor
@@ -103,7 +103,8 @@ def give(
     the actor cannot see, Denied, and Invalid.
     """
     held = holding(db, actor, case_id, lock=True)
-    may = partial(rules.decide, actor, organisation_id=organisation_id, case_id=case_id, grants=held)
+    standing = restrictions.standing(db, actor, organisation_id=organisation_id, case_id=case_id)
+    may = partial(rules.decide, actor, organisation_id=organisation_id, case_id=case_id, standing=standing, grants=held)
     if not may("case:read"):
         raise NotFound("case-not-found")
     if role not in GRANTABLE:
@@ -177,7 +178,8 @@ def revoke(db: Tx, actor: Actor, grant_id: UUID, *, because: str) -> Grant:
     if grant is None:
         raise NotFound("grant-not-found")
     held = holding(db, actor, grant.case_id)
-    may = partial(rules.decide, actor, organisation_id=grant.organisation_id, case_id=grant.case_id, grants=held)
+    standing = restrictions.standing(db, actor, organisation_id=grant.organisation_id, case_id=grant.case_id)
+    may = partial(rules.decide, actor, organisation_id=grant.organisation_id, case_id=grant.case_id, standing=standing, grants=held)
     if not may("case:read"):
         raise NotFound("grant-not-found")
     inside = grant.grantee_organisation_id == actor.organisation_id and may("referral:allocate")
@@ -200,7 +202,8 @@ def for_case(db: Tx, actor: Actor, *, case_id: UUID, organisation_id: UUID) -> l
     A visitor is shown only those of their own hospital. Raises NotFound.
     """
     held = holding(db, actor, case_id)
-    if not rules.decide(actor, "case:read", organisation_id=organisation_id, case_id=case_id, grants=held):
+    standing = restrictions.standing(db, actor, organisation_id=organisation_id, case_id=case_id)
+    if not rules.decide(actor, "case:read", organisation_id=organisation_id, case_id=case_id, standing=standing, grants=held):
         raise NotFound("case-not-found")
     query = select(Grant).where(Grant.case_id == case_id, Grant.organisation_id == organisation_id).order_by(Grant.id)
     if actor.organisation_id != organisation_id:

@@ -40,6 +40,10 @@ KINDS = (
     "machine-expires",
     "roster-put-on",
     "roster-taken-off",
+    "glass-broken",
+    "glass-overdue",
+    "glass-justified",
+    "glass-not-justified",
 )
 """What a person is told about their account, and an administrator about the hospital; ``notice-<kind>`` in the catalogue."""
 

@@ -2,27 +2,32 @@
 
 ``RULES`` is the one table; what is not in it is refused. A person stands to a thing as ``own`` (member of
 the organisation that owns it), ``granted`` (holder of a live grant on its case, in the granted role) or
-``self`` (the thing is their own). An administrator acts as an auditor too where the hospital does not separate
-duties; `auth.actors` adds the role, the table knows nothing of it. ``decide`` answers one question from the table; `auth.policy` asks it of
-the database and turns the same table into SQL. Names are ``<noun>:<verb>``; an unknown one is a mistake of
-the program and raises ValueError.
+``self`` (the thing is their own). To a restricted case a member stands as one of its ``team``, behind a broken
+``glass``, or ``barred``. An administrator acts as an auditor too where the hospital does not separate duties;
+`auth.actors` adds the role, the table knows nothing of it. ``ways`` finds what in the table lets an actor do something,
+``decide`` whether anything does; `auth.policy` asks it of the database and turns the same table into SQL. Names are
+``<noun>:<verb>``; an unknown one is a mistake of the program and raises ValueError.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from core import ids
 from core.actor import Actor
-from core.errors import Denied, StepUpNeeded
+from core.errors import Denied, NotFound, StepUpNeeded
 
 SYSTEM = "system"
 """The product at work without a person; never given to one."""
 
 ROLES = ("surgeon", "nurse", "expert", "coordinator", "administrator", "auditor", "operator", "learner")
 HOLDERS = (*ROLES, SYSTEM)
-RELATIONS = ("own", "granted", "self")
+STANDINGS = ("own", "team", "glass", "barred")
+"""How a member of the owning organisation may stand to a case: it is ordinary, or it is restricted and they are inside or not."""
+
+RELATIONS = (*STANDINGS, "granted", "self")
 
 _NAMES = """
     case:create case:read case:write case:refer case:close case:restrict
@@ -72,7 +77,26 @@ _MAY = {
     **{(role, "self"): "token:manage" for role in ROLES},
 }
 
-RULES = frozenset((role, relation, action) for (role, relation), actions in _MAY.items() for action in actions.split())
+# What a restriction does not end: the audit of it, the work of the product, and the one way in.
+_BARRED = {
+    **dict.fromkeys(("surgeon", "nurse", "expert", "coordinator"), "glass:break"),
+    "auditor": "audit:read audit:verify glass:review",
+    SYSTEM: _MAY[SYSTEM, "own"],
+}
+# A team and a broken glass lift the restriction and widen no role: everybody has what their role gives, no more.
+_WITHHELD = {"team": frozenset({"glass:break"}), "glass": frozenset({"glass:break", "case:restrict"})}
+
+
+def _table() -> Iterator[tuple[str, str, str]]:
+    for (role, relation), actions in _MAY.items():
+        for action in actions.split():
+            yield role, relation, action
+            if relation == "own":
+                yield from ((role, inside, action) for inside, withheld in _WITHHELD.items() if action not in withheld)
+    yield from ((role, "barred", action) for role, actions in _BARRED.items() for action in actions.split())
+
+
+RULES = frozenset(_table())
 """Every (role, relation, action) that is allowed."""
 
 _ACTIONS = frozenset(ACTIONS)
@@ -151,45 +175,91 @@ def reaches(grant: Held, actor: Actor) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What lets an actor do something: the cell of the table, and the grant where it rests on one."""
+
+    relation: str
+    role: str
+    grant: Held | None = None
+
+
+def ways(
+    actor: Actor,
+    action: str,
+    *,
+    organisation_id: UUID,
+    case_id: UUID | None = None,
+    standing: str = "barred",
+    grants: Iterable[Held] = (),
+    at: dt.datetime | None = None,
+) -> Iterator[Way]:
+    """Everything by which the actor may do this to a thing that ``organisation_id`` owns, in the case or (None) outside any.
+
+    ``standing`` is how a member of the owning organisation stands to the case (`restrictions.standing`); whoever
+    does not say is barred. ``grants`` may hold more than matter. Raises ValueError for an action the table does not know.
+    """
+    wanted = known(action) if case_id is not None else IN_INBOX.get(known(action), action)
+    if actor.organisation_id == organisation_id:
+        relation = standing if case_id is not None else "own"
+        if roles_for(actor, relation, wanted):
+            yield from (Way(relation, role) for role in sorted(roles_for(actor, relation, action)))
+    roles = roles_for(actor, "granted", action) if case_id is not None else frozenset[str]()
+    moment = at or ids.now()
+    for grant in grants if roles else ():
+        if (
+            grant.role in roles
+            and grant.case_id == case_id
+            and grant.organisation_id == organisation_id
+            and (grant.sees_identity or action not in IDENTITY)
+            and is_live(grant, moment)
+            and reaches(grant, actor)
+        ):
+            yield Way("granted", grant.role, grant)
+
+
 def decide(
     actor: Actor,
     action: str,
     *,
     organisation_id: UUID,
     case_id: UUID | None = None,
+    standing: str = "barred",
     grants: Iterable[Held] = (),
     at: dt.datetime | None = None,
 ) -> bool:
-    """Whether the actor may do this to a thing that ``organisation_id`` owns, in the case or (None) outside any.
-
-    ``grants`` may hold more than matter. Raises ValueError for an action the table does not know.
-    """
-    wanted = known(action) if case_id is not None else IN_INBOX.get(known(action), action)
-    if actor.organisation_id == organisation_id and roles_for(actor, "own", wanted) and roles_for(actor, "own", action):
-        return True
-    roles = roles_for(actor, "granted", action) if case_id is not None else frozenset[str]()
-    moment = at or ids.now()
-    return any(
-        grant.role in roles
-        and grant.case_id == case_id
-        and grant.organisation_id == organisation_id
-        and (grant.sees_identity or action not in IDENTITY)
-        and is_live(grant, moment)
-        and reaches(grant, actor)
-        for grant in grants
-    )
+    """Whether there is any of the ``ways`` to do this."""
+    found = ways(actor, action, organisation_id=organisation_id, case_id=case_id, standing=standing, grants=grants, at=at)
+    return next(found, None) is not None
 
 
-def shows(actor: Actor, action: str, *, organisation_id: UUID, case_id: UUID | None = None, grants: Iterable[Held] = ()) -> bool:
+def shows(
+    actor: Actor, action: str, *, organisation_id: UUID, case_id: UUID | None = None, standing: str = "barred", grants: Iterable[Held] = ()
+) -> bool:
     """Whether the actor may know that the thing ``action`` is about exists at all.
 
     In a case that is ``case:read``. Without a case only members know, and of patients and the inbox only
     those who may look for them.
     """
     if case_id is not None:
-        return decide(actor, "case:read", organisation_id=organisation_id, case_id=case_id, grants=grants)
+        return decide(actor, "case:read", organisation_id=organisation_id, case_id=case_id, standing=standing, grants=grants)
     sight = SEEN_BY.get(known(action).partition(":")[0])
     return actor.organisation_id == organisation_id and (sight is None or bool(roles_for(actor, "own", sight)))
+
+
+def require(
+    actor: Actor, action: str, *, organisation_id: UUID, case_id: UUID | None = None, standing: str = "barred", grants: Iterable[Held] = ()
+) -> None:
+    """Hold the actor to what ``decide`` says.
+
+    Raises NotFound (``case-not-found``, or ``not-found`` outside a case) when the actor may not know that
+    the thing exists, and Denied when they see it and may not do this.
+    """
+    if decide(actor, action, organisation_id=organisation_id, case_id=case_id, standing=standing, grants=grants):
+        return
+    if shows(actor, action, organisation_id=organisation_id, case_id=case_id, standing=standing, grants=grants):
+        raise Denied("not-allowed")
+    raise NotFound("not-found" if case_id is None else "case-not-found")
 
 
 def require_in_organisation(actor: Actor, action: str, *, person_id: UUID | None = None) -> None:

@@ -14,7 +14,9 @@ class Actor:
     """A person at work in an organisation.
 
     ``scopes`` is None for a person's own session and a set of action names for an API token and for a session
-    begun with a PIN on a ward device: they narrow what the roles allow. ``stepped_up_at`` is when a second factor was last given.
+    begun with a PIN on a ward device: they narrow what the roles allow. ``stepped_up_at`` is when a second factor was
+    last given. ``emergencies`` are the restricted cases on which the person has broken the glass: what they do there is
+    recorded as an emergency.
     """
 
     person_id: UUID | None
@@ -26,6 +28,7 @@ class Actor:
     language: str = "zh"
     time_zone: str = "Asia/Shanghai"
     stepped_up_at: dt.datetime | None = None
+    emergencies: frozenset[UUID] = frozenset()
 
     @classmethod
     def system(cls, organisation_id: UUID) -> "Actor":

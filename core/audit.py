@@ -2,7 +2,8 @@
 
 ``record`` and ``view`` write in the transaction of the act itself: if the event cannot be written,
 the act does not happen. The log of an act belongs to the organisation that owns its subject. An event
-carries ids and codes, never a word about a patient. ``checkpoint`` signs the log as it stands and
+carries ids and codes, never a word about a patient. What somebody does in a case on which they have broken the
+glass has the purpose ``emergency``, whatever the caller says (IHE BALP: purpose of use BTG). ``checkpoint`` signs the log as it stands and
 ``push`` takes that out of the database's reach; ``verify`` compares the two.
 """
 
@@ -30,6 +31,7 @@ __all__ = [
 ]  # fmt: skip
 
 JOIN_WITHIN = dt.timedelta(minutes=15)
+EMERGENCY = "emergency"
 
 _ACTION = re.compile(r"[a-z][a-z-]*:[a-z][a-z-]*")
 _CODE = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -57,7 +59,7 @@ def record(
     ``person_id`` is a person acted upon; who acts comes from ``actor``. ``detail`` takes short ASCII
     codes and numbers: anything else is a ValueError, so that no patient's words end up in the clear.
     """
-    patients = sorted(set(patient_ids))
+    patients, purpose = sorted(set(patient_ids)), _purpose(actor, case_id, purpose)
     _check(action, object_type, purpose, outcome, detail or {})
     row = ledger.new_event(organisation_id, actor.organisation_id)
     row.action, row.outcome, row.purpose = action, outcome, purpose
@@ -90,7 +92,7 @@ def view(
     Joined is what the same session or token did to the same object for the same purpose, if that
     event names all patients shown now. Whoever has neither session nor token joins nothing.
     """
-    patients = frozenset(patient_ids)
+    patients, purpose = frozenset(patient_ids), _purpose(actor, case_id, purpose)
     same = (
         select(Event)
         .where(Event.organisation_id == organisation_id, Event.action == action, Event.purpose == purpose, Event.outcome == outcome)
@@ -178,6 +180,10 @@ def prove(db: Tx, event_id: UUID) -> tuple[bytes, str]:
     hashes = db.scalars(select(Leaf.leaf_hash).where(Leaf.organisation_id == organisation_id).order_by(Leaf.leaf_index)).all()
     path = "".join(f"{b64encode(node).decode()}\n" for node in merkle.inclusion_path(hashes, index))
     return leaf, f"c2sp.org/tlog-proof@v1\nindex {index}\n{path}\n{note}"
+
+
+def _purpose(actor: Actor, case_id: UUID | None, purpose: str) -> str:
+    return EMERGENCY if case_id in actor.emergencies else purpose
 
 
 def _earlier(db: Session, same: Select[Event], patients: frozenset[UUID]) -> Event | None:

@@ -160,8 +160,7 @@ def _told(db: Tx, actor: Actor, events: Sequence[Event]) -> list[Access]:
     who = people.bylines(db, {i for event in events for i in (event.actor_id, event.person_id) if i})
     where = organisations.named(db, {event.actor_organisation_id for event in events})
     wanted = {event.case_id for event in events if event.case_id and event.organisation_id == actor.organisation_id}
-    rows = select(Case).where(Case.id.in_(wanted), Case.organisation_id == actor.organisation_id)
-    numbers = {case.id: case.number for case in db.scalars(rows)}
+    numbers = cases.numbers(db, actor.organisation_id, wanted)
     return [_access(event, who, where, numbers, actor) for event in events]
 
 

@@ -272,11 +272,11 @@ def seen(db: Tx, actor: Actor, case: Case, action: str = "case:read", **more: An
 
 
 def seen_list(db: Tx, actor: Actor, cases: Iterable[Case], action: str = "case:list") -> None:
-    """Record one event per owning hospital that names the patients a list has shown."""
-    by_owner: dict[UUID, set[UUID]] = {}
+    """Record one event per owning hospital that names the patients a list has shown, and one for those behind broken glass."""
+    by_owner: dict[tuple[UUID, bool], set[UUID]] = {}
     for case in cases:
-        by_owner.setdefault(case.organisation_id, set()).add(case.patient_id)
-    for organisation_id, patient_ids in sorted(by_owner.items()):
+        by_owner.setdefault((case.organisation_id, case.id in actor.emergencies), set()).add(case.patient_id)
+    for (organisation_id, emergency), patient_ids in sorted(by_owner.items()):
         audit.record(
             db,
             actor,
@@ -284,6 +284,7 @@ def seen_list(db: Tx, actor: Actor, cases: Iterable[Case], action: str = "case:l
             organisation_id=organisation_id,
             patient_ids=tuple(sorted(patient_ids)),
             object_type="case",
+            purpose=audit.EMERGENCY if emergency else "treatment",
             detail={"shown": len(patient_ids)},
         )
 
@@ -301,6 +302,12 @@ def note(db: Tx, actor: Actor, action: str, case: Case, *, detail: Mapping[str, 
         detail=dict(detail or {}),
         **more,
     )
+
+
+def numbers(db: Tx, organisation_id: UUID, case_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The numbers of an organisation's own cases, beside what its log says of them."""
+    rows = select(Case).where(Case.id.in_(list(case_ids)), Case.organisation_id == organisation_id)
+    return {case.id: case.number for case in db.scalars(rows)}
 
 
 def patient_of(db: Tx, case: Case) -> Patient:
@@ -348,14 +355,10 @@ def _fresh(case: Case, version: int | None) -> None:
 
 
 def by_client_key(db: Tx, actor: Actor, client_key: str) -> Case | None:
-    """The case the actor opened under this key before."""
-    return db.scalar(
-        select(Case).where(
-            Case.organisation_id == actor.organisation_id,
-            Case.created_by == actor.person_id,
-            Case.client_key == client_key,
-        )
-    )
+    """The case the actor opened under this key before. Raises NotFound when it is not theirs to see any more."""
+    opened = select(Case.id).where(Case.organisation_id == actor.organisation_id, Case.created_by == actor.person_id)
+    case_id = db.scalar(opened.where(Case.client_key == client_key))
+    return reach(db, actor, case_id, "case:read") if case_id is not None else None
 
 
 class CaseCounter(Base):

@@ -24,7 +24,7 @@ from core.ledger import Head
 from core.settings import Settings
 from imaging import previews as renditions
 from imaging.sandbox import Pool
-from registry import cli_people, cli_sso, demo_world, sample, schema, walls
+from registry import cli_people, cli_policy, cli_sso, demo_world, sample, schema, walls
 from registry import worker as workers
 from registry.app import bring_up_to_date, create_app, listening, open_database
 
@@ -41,11 +41,10 @@ org_app = typer.Typer(no_args_is_help=True, help="Hospitals: add, list, agree, s
 keys_app = typer.Typer(no_args_is_help=True, help="Keys: init, status.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log: verify, checkpoint, export.")
 user_app.add_typer(cli_people.app)
-app.add_typer(user_app, name="user")
-app.add_typer(org_app, name="org")
-app.add_typer(keys_app, name="keys")
-app.add_typer(audit_app, name="audit")
+for name, group in {"user": user_app, "org": org_app, "keys": keys_app, "audit": audit_app}.items():
+    app.add_typer(group, name=name)
 org_app.command("sso")(cli_sso.sso)
+app.command("policy")(cli_policy.show)
 
 Port = Annotated[int, typer.Option(help="Port to listen on", min=1, max=65535)]
 KeptFolder = Annotated[Path | None, typer.Option("--checkpoints", help="Folder of kept checkpoints, if another", exists=True)]

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, and_, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import news, rules
+from auth import news, restrictions, rules
 from core import audit, ids
 from core.actor import Actor
 from core.db import Database, Tx
@@ -44,6 +44,8 @@ KINDS = (
     "urgency-raised",
     "consent-withdrawn",
     "invitation-accepted",
+    "team-joined",
+    "glass-on-case",
     *news.KINDS,
 )
 
@@ -78,10 +80,13 @@ class Told:
 
 
 def tell(db: Tx, person_ids: Iterable[UUID], kind: str, case: Case, *, but: UUID | None = None) -> None:
-    """Put a notice about a case before people, each once; ``but`` (who caused it) is left out."""
+    """Put a notice about a case before people, each once; ``but`` (who caused it) is left out.
+
+    Of a restricted case nobody of its hospital is told but the team, whatever they had to do with it before.
+    """
     if kind not in KINDS:
         raise ValueError(kind)
-    now = ids.now()
+    told, now = set(person_ids) - {but}, ids.now()
     db.add_all(
         Notice(
             id=ids.new(),
@@ -92,7 +97,7 @@ def tell(db: Tx, person_ids: Iterable[UUID], kind: str, case: Case, *, but: UUID
             urgency=case.urgency,
             at=now,
         )
-        for person_id in sorted(set(person_ids) - {but})
+        for person_id in sorted(told - restrictions.shut_out(db, case.id, told))
     )
 
 

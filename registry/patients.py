@@ -196,18 +196,7 @@ def find(
     Raises Invalid ``search-needs-name-and-birth`` for a name alone.
     """
     policy.require_in_organisation(actor, "patient:search")
-    if not number and not (names.squeezed(name) and birth_date):
-        raise Invalid("search-needs-name-and-birth")
-    kinds: list[tuple[str, str]] = []
-    if number:
-        kinds += [("record-number", names.squeezed(number)), ("national-id", names.squeezed(number))]
-    if names.squeezed(name) and birth_date:
-        kinds.append(("name-birth", f"{names.squeezed(name)}|{birth_date.isoformat()}"))
-    sets = [_by_index(db, actor.organisation_id, kind, [value]) for kind, value in kinds]
-    by_number, by_name = sets[: 2 if number else 0], sets[2 if number else 0 :]
-    patient_ids = set().union(*by_number) if by_number else set().union(*by_name)
-    if by_number and by_name:
-        patient_ids &= set().union(*by_name)
+    patient_ids = exactly(db, actor.organisation_id, name=name, birth_date=birth_date, number=number)
     found = [Found(row.id, unsealed(db, row), "search") for row in _rows(db, patient_ids)]
     _record_search(db, actor, found, "exact", purpose)
     return found
@@ -248,6 +237,22 @@ def unsealed(db: Tx, patient: Patient) -> Identity:
     """The identity of a patient whose access the caller has checked and recorded. Raises Damaged."""
     plain = db.keyring.unseal(db, unit(patient), "identity", "patients", patient.id, patient.version, patient.identity)
     return Identity.model_validate_json(plain)
+
+
+def exactly(db: Tx, organisation_id: UUID, *, name: str = "", birth_date: dt.date | None = None, number: str = "") -> set[UUID]:
+    """The patients of a hospital named by exactly this, for a caller that has checked who asks and records it.
+
+    Raises Invalid ``search-needs-name-and-birth`` for a name alone.
+    """
+    if not number and not (names.squeezed(name) and birth_date):
+        raise Invalid("search-needs-name-and-birth")
+    found: list[set[UUID]] = []
+    if number:
+        numbers = [_by_index(db, organisation_id, kind, [names.squeezed(number)]) for kind in ("record-number", "national-id")]
+        found.append(set().union(*numbers))
+    if names.squeezed(name) and birth_date:
+        found.append(_by_index(db, organisation_id, "name-birth", [f"{names.squeezed(name)}|{birth_date.isoformat()}"]))
+    return set.intersection(*found)
 
 
 def screen(db: Tx, patient: Patient, texts: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from imaging.phantoms import films, photos
 from imaging.phantoms.films import Subject
 from imaging.phantoms.hand import Cut, Hand, Point
 from imaging.sandbox import Pool
-from registry import cases, consents, decisions, entries, followups, messages, opinions, patients, referrals, sample
+from registry import cases, consents, decisions, entries, followups, messages, opinions, patients, referrals, sample, teams
 from registry.cases import Case
 from registry.sample import Cast
 from registry.sample_telling import Files, Say, Story, ago, tell
@@ -353,13 +353,15 @@ def _healing(hand: Hand, pallor: float) -> Callable[[], bytes]:
 
 
 def _draft(cast: Cast) -> Story:
-    """Begun on the phone, not yet sent."""
+    """Begun on the phone, not yet sent, and restricted."""
     db = yield ago(hours=1, minutes=10)
     case = _open(db, cast, "hand_injury", "安山", "male", dt.date(1966, 8, 14), "S26-1146")
     entries.save(
         db, cast["lin"], case.id, "injury",
         {"injured_at": _local(ago(hours=5)), "mechanism": "sharp_cut", "side": "right", "region": ["hand"], "note": "玻璃割伤右手掌，拇指屈曲受限。"},
     )  # fmt: skip
+    # a colleague from the ward: the surgeon alone sees it, and whoever breaks the glass
+    teams.restrict(db, cast.stepped_up("lin"), case.id, reason="colleague", person_ids=[])
 
 
 def _child_tip(cast: Cast) -> Story:

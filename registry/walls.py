@@ -120,6 +120,9 @@ WALLS = {
         becomes=f"{{t}}.organisation_id = {_ME_ANEW} OR {{t}}.grantee_organisation_id = {_ME_ANEW} AND {{t}}.revoked_at IS NOT NULL",
         columns=("revoked_at", "revoked_because"),
     ),
+    "restrictions": Wall("what a visitor does is told to the team alone", CASE, OWN, OWN),
+    "restriction_team": Wall("what a visitor does is told to the team alone", CASE, OWN, OWN),
+    "broken_glass": Wall("who broke the glass is looked into at home", OWN, OWN, OWN),
     # what is written in a case
     "entries": Wall("the treating hospital's record, never overwritten", CASE, OWN),
     "entry_reviews": Wall("advisers see that a senior has yet to countersign an entry", CASE, OWN, OWN, columns=("state",)),

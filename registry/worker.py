@@ -6,7 +6,7 @@ the same work from the same rows.
 
 from pathlib import Path
 
-from auth import agreements, challenges, documents, machines, news, oidc, proposals, signin, throttle
+from auth import agreements, challenges, documents, glass, machines, news, oidc, proposals, signin, throttle
 from core import checkpoints
 from core.db import Database
 from core.jobs import Handler, Worker
@@ -30,6 +30,7 @@ def handlers(pool: Pool) -> dict[str, Handler]:
         signin.REFUSED: signin.log_refusal,
         news.TELL: notices.told,
         proposals.EXPIRE: proposals.expire,
+        glass.REMIND: glass.remind,
         **intake.handlers(pool, expected=matching.expected),
         **previews.handlers(pool),
     }

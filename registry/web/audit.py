@@ -40,6 +40,7 @@ class Line:
     did: str
     hospital: str
     failed: bool
+    emergency: bool
     person_id: UUID | None
 
 
@@ -187,7 +188,7 @@ def _line(one: Access, when: Clock) -> Line:
         shown=one.detail.get("shown", one.patients),
         purpose=label(language, "consent_purpose", purpose) if isinstance(purpose, str) else "",
     )
-    return Line(one.at, who, " ".join(did.split()), hospital, one.outcome != "success", one.person_id)
+    return Line(one.at, who, " ".join(did.split()), hospital, one.outcome != "success", one.purpose == audit.EMERGENCY, one.person_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from auth import policy
+from auth import glass, policy, restrictions
 from core import ids
 from core.actor import Actor
 from core.db import Tx
@@ -49,6 +49,7 @@ ASKED = (
     "case:write",
     "case:refer",
     "case:close",
+    "case:restrict",
     "consent:write",
     "image:read",
     "image:upload",
@@ -71,8 +72,7 @@ ASKED = (
 
 def rights(db: Tx, me: Actor, case: Case) -> frozenset[str]:
     """What this reader may do to this case: to offer it, and to leave out what they may not read."""
-    where = {"organisation_id": case.organisation_id, "case_id": case.id}
-    return frozenset(action for action in ASKED if policy.allowed(db, me, action, **where))
+    return policy.rights(db, me, ASKED, organisation_id=case.organisation_id, case_id=case.id)
 
 
 def banner(request: Request, db: Tx, me: Actor, case: Case, may_do: frozenset[str] | None = None) -> dict[str, Any]:
@@ -90,6 +90,8 @@ def banner(request: Request, db: Tx, me: Actor, case: Case, may_do: frozenset[st
         "names": names,
         "hospital": names.hospital(case.organisation_id),
         "may_do": may_do,
+        "restricted": own and bool(restrictions.among(db, [case.id])),
+        "broken": glass.held(db, me, case.id),
     }
 
 

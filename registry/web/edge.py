@@ -89,8 +89,7 @@ Machinery = Annotated[Tx, Depends(machinery, scope="function")]
 def find_actor(request: HTTPConnection, db: Tx) -> Actor | None:
     """Who sent the request: the bearer of a token, else the holder of a session cookie, else None.
 
-    A request with an ``Authorization`` header is judged by it alone; a cookie beside it is ignored. From here on a
-    transaction that acted for nobody acts for their organisation.
+    A request with an ``Authorization`` header is judged by it alone; a cookie beside it is ignored.
     """
     scheme, _, credential = request.headers.get("authorization", "").partition(" ")
     found: Actor | None = None
@@ -98,8 +97,6 @@ def find_actor(request: HTTPConnection, db: Tx) -> Actor | None:
         found = tokens.resolve(db, credential.strip()) if scheme.lower() == "bearer" else None
     elif cookie := request.cookies.get(COOKIE):
         found = sessions.resolve(db, cookie, touch="poll" not in request.query_params)
-    if found is not None and db.acting is None:
-        db.act_for(found.organisation_id)
     request.state.actor = found
     return found
 

@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
@@ -67,6 +68,22 @@ def number(form: FormData, name: str) -> int | None:
     """A field of up to nine digits; None for anything else."""
     told = text(form, name, 10)
     return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else None
+
+
+def uuids(form: FormData, name: str) -> list[UUID]:
+    """The ids that a field names, each once, as pages of ours offer them. Raises Invalid."""
+    try:
+        return list(dict.fromkeys(UUID(value) for value in form.getlist(name) if isinstance(value, str) and value))
+    except ValueError:
+        raise Invalid("form-invalid", fields={name: "field-code-unknown"}) from None
+
+
+def uuid(form: FormData, name: str) -> UUID:
+    """The one id that a field names. Raises Invalid."""
+    found = uuids(form, name)
+    if len(found) != 1:
+        raise Invalid("form-invalid", fields={name: "field-required"})
+    return found[0]
 
 
 def day(form: FormData, name: str) -> dt.date | None:

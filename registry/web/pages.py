@@ -9,7 +9,7 @@ escaped; a template holds no script and no style.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -69,6 +69,11 @@ def options(language: str, value_set: str) -> list[tuple[str, str]]:
 def option_label(language: str, option: valuesets.Option) -> str:
     """The label of an option, as ``label``."""
     return pseudo(option.en) if language == PSEUDO else option.label(language)
+
+
+def worded(request: Request, prefix: str, codes: Iterable[str]) -> list[tuple[str, str]]:
+    """Codes with their words in the catalogue, to choose from."""
+    return [(code, translate(language_of(request), prefix + code)) for code in codes]
 
 
 def moment_told(language: str, moment: Moment) -> str:
@@ -140,6 +145,7 @@ HOSPITAL: tuple[tuple[str, str, str], ...] = (
     ("/hospital/people", "shell-people", "people:manage"),
     ("/hospital/roster", "shell-roster", "roster:read"),
     ("/hospital/agreements", "agreement-title", "agreement:manage"),
+    ("/hospital/glass", "glass-review-title", "glass:review"),
     ("/hospital/machines", "machine-title", "machine:manage"),
     ("/hospital/devices", "devices-title", "device:manage"),
     ("/hospital/settings", "shell-hospital-settings", "people:manage"),

@@ -70,5 +70,4 @@ def _look_again(request: Request, me: Actor, check: Check) -> None:
         still = tokens.again(db, me) if me.token_id is not None else sessions.again(db, me)
         if still is None:
             raise SignInNeeded("sign-in-needed")
-        db.act_for(still.organisation_id)
         check(db, still)

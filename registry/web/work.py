@@ -1,6 +1,7 @@
 """The work list: what needs me, the most urgent first, with its clock. And the list of all cases."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from auth import restrictions
 from core.actor import Actor
 from core.db import Tx
 from registry import cases, followups, patients, worklist
@@ -46,6 +48,7 @@ class Line:
     since: dt.datetime | None = None
     phones: tuple[tuple[str, str], ...] = ()
     unread: int = 0
+    restricted: bool = False
 
 
 @router.get("/")
@@ -53,7 +56,8 @@ def work(request: Request, db: Db, me: Me) -> Response:
     """What needs this person."""
     if not may(me, "case:read"):
         return see("/audit" if may(me, "audit:read") else "/hospital/people" if may(me, "people:manage") else "/account")
-    found, show = worklist.items(db, me), _Shower(db, me, language_of(request))
+    found = worklist.items(db, me)
+    show = _Shower(db, me, language_of(request), [item.case.id for item in (*found.needs, *found.waiting)])
     return render(
         request,
         "work.html",
@@ -69,7 +73,7 @@ def all_cases(request: Request, db: Db, me: Me, state: str = "", urgency: str = 
     """Every case this person may read, newest first."""
     narrow = Filter(states=frozenset({state} & set(CASE_STATES)), urgency=urgency if urgency in URGENCIES else None)
     listing = cases.list_(db, me, narrow, after=after, limit=30)
-    show = _Shower(db, me, language_of(request))
+    show = _Shower(db, me, language_of(request), [case.id for case in listing.cases])
     context: dict[str, Any] = {"state": state, "urgency": urgency, "after": listing.after, "sought": "", "first": after is None}
     return render(request, "cases.html", items=[show.line(case) for case in listing.cases], states=CASE_STATES, **context)
 
@@ -80,7 +84,7 @@ def search(request: Request, db: Db, me: Me, form: Sent) -> Response:
     sought = text(form, "q", 100)
     found = patients.search(db, me, sought)
     listed = [case for one in found for case in cases.list_(db, me, Filter(patient_id=one.patient_id)).cases]
-    show = _Shower(db, me, language_of(request))
+    show = _Shower(db, me, language_of(request), [case.id for case in listed])
     context: dict[str, Any] = {"state": "", "urgency": "", "after": None, "sought": sought, "first": True}
     return render(request, "cases.html", items=[show.line(case) for case in listed], states=CASE_STATES, **context)
 
@@ -88,9 +92,10 @@ def search(request: Request, db: Db, me: Me, form: Sent) -> Response:
 @router.get("/follow-ups")
 def due(request: Request, db: Db, me: Me) -> Response:
     """The visits of this hospital that are due or overdue."""
-    show, today = _Shower(db, me, language_of(request)), Clock(me.language, me.time_zone)
+    found, today = followups.due(db, me), Clock(me.language, me.time_zone)
+    show = _Shower(db, me, language_of(request), [case.id for _, case in found])
     lines = []
-    for visit, case in followups.due(db, me):
+    for visit, case in found:
         told = show.visit(visit.code, late=visit.standing(today.today()) == "overdue", on=today.date(visit.due_on))
         lines.append(show.line(case, urgency="routine", href=f"/cases/{case.id}/follow-up?visit={visit.id}", do=told))
     return render(request, "due.html", items=lines)
@@ -99,14 +104,16 @@ def due(request: Request, db: Db, me: Me) -> Response:
 class _Shower:
     """Shows cases to one reader."""
 
-    def __init__(self, db: Tx, me: Actor, language: str) -> None:
+    def __init__(self, db: Tx, me: Actor, language: str, case_ids: Iterable[UUID]) -> None:
         self.me, self.language = me, language
+        self._restricted = restrictions.among(db, case_ids)
         self.when, self.names = Clock(language, me.time_zone), Names(db, language)
 
     def line(self, case: Case, *, href: str = "", **more: Any) -> Line:
         """A case on a list."""
-        hospital = "" if case.organisation_id == self.me.organisation_id else self.names.hospital(case.organisation_id)
-        title = titles.of(case.summary, self.language)
+        own = case.organisation_id == self.me.organisation_id
+        hospital = "" if own else self.names.hospital(case.organisation_id)
+        title, more["restricted"] = titles.of(case.summary, self.language), own and case.id in self._restricted
         return Line(href or f"/cases/{case.id}", case.number, more.pop("urgency", case.urgency), case.state, title, hospital, **more)
 
     def needed(self, item: Item) -> Line:

@@ -1,5 +1,6 @@
 """The policy against the database: what is not found and what is denied, and that SQL and decision never disagree."""
 
+import dataclasses
 import datetime as dt
 import itertools
 from pathlib import Path
@@ -11,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Subquery, Uuid, literal, null, select, union_all
 
-from auth import grants, people, policy
+from auth import glass, grants, people, policy
 from auth.grants import Grant
+from auth.restrictions import Restriction, Teammate
 from auth.rules import ACTIONS, ROLES
 from core import ids
 from core.actor import Actor
@@ -122,7 +124,8 @@ def test_the_same_person_at_another_hospital_does_not_bring_the_grant_along(data
 
 
 def test_the_printed_page_is_up_to_date() -> None:
-    assert PAGE.read_text("utf-8") == policy.as_markdown()
+    """The page goes on with the tables of when (tests/registry/test_cli_policy.py)."""
+    assert PAGE.read_text("utf-8").startswith(policy.as_markdown())
 
 
 def things_of(owners: list[UUID], cases: list[UUID | None]) -> tuple[list[tuple[UUID, UUID | None]], Subquery]:
@@ -181,6 +184,86 @@ def test_the_predicate_finds_what_the_decision_allows_for_every_kind_of_grant(da
         db.rollback()
 
 
+def test_what_is_explained_is_what_is_decided(database: Database, cast: Cast) -> None:
+    """For everybody of the cast, every action, and every way in which a case may stand."""
+    ordinary, restricted, broken, asked, nowhere = (ids.new() for _ in range(5))
+    with database.begin() as db:
+        for case in (restricted, broken):
+            row = restriction(case, cast.aral.id, cast.surgeon.id)
+            db.add(row)
+            db.flush()
+            db.add(mate(row, cast.surgeon.id))
+        db.flush()
+        for case in (asked, restricted):
+            let_in(db, cast, case)
+            let_in(db, cast, case, role="coordinator", person_id=None, sees_identity=True)
+        words = {"reason": "other", "words": "Now."}
+        for member in (cast.nurse, cast.second_surgeon):
+            actor = dataclasses.replace(member.actor, stepped_up_at=ids.now())
+            glass.break_(db, actor, case_id=broken, organisation_id=cast.aral.id, **words)
+        relations = set()
+        for name, member in cast.members.items():
+            them = policy.standing_for(db, member.id, member.actor.organisation_id)
+            assert them is not None
+            for case, action in itertools.product((ordinary, restricted, broken, asked, nowhere), ACTIONS):
+                where: dict[str, Any] = {"organisation_id": cast.aral.id, "case_id": case}
+                ways = policy.explain(db, them, action, **where)
+                assert bool(ways) is policy.allowed(db, them, action, **where), (name, action)
+                assert (action in policy.rights(db, them, ACTIONS, **where)) is bool(ways), (name, action)
+                assert all((way.role, way.relation, action) in policy.RULES for way in ways)
+                assert all((way.grant is not None) is (way.relation == "granted") for way in ways)
+                relations |= {way.relation for way in ways}
+        assert relations == {"own", "team", "glass", "barred", "granted"}
+
+
+def restriction(case: UUID, owner: UUID, by: UUID, *, lifted: bool = False) -> Restriction:
+    lifted_at = ids.now() if lifted else None
+    return Restriction(id=ids.new(), case_id=case, organisation_id=owner, reason="other", restricted_by=by, lifted_at=lifted_at)
+
+
+def mate(of: Restriction, person: UUID, *, left: bool = False) -> Teammate:
+    return Teammate(
+        restriction_id=of.id,
+        case_id=of.case_id,
+        organisation_id=of.organisation_id,
+        person_id=person,
+        admitted_by=of.restricted_by,
+        left_at=ids.now() if left else None,
+    )
+
+
+def test_the_predicate_finds_what_the_decision_allows_however_a_case_is_restricted(database: Database, cast: Cast) -> None:
+    """Each way in which a case may be restricted, and stood to, is a case of its own."""
+    me, owners = cast.surgeon.id, (cast.aral.id, cast.kashgar.id)
+    kinds = list(itertools.product(owners, (None, False, True), (None, False, True), (False, True), (False, True)))
+    cases = [UUID(int=number) for number in range(1, len(kinds) + 1)]
+    things: list[tuple[UUID, UUID | None]] = [(kind[0], case) for kind, case in zip(kinds, cases, strict=True)]
+    rows = union_all(*(select(literal(o, Uuid()).label("owner"), literal(c, Uuid()).label("case_id")) for o, c in things)).subquery()
+    with database.begin() as db:
+        for case, (owner, restricted, mine, others, _) in zip(cases, kinds, strict=True):
+            if restricted is not None:
+                row = restriction(case, owner, cast.second_surgeon.id, lifted=not restricted)
+                db.add(row)
+                db.flush()
+                db.add_all([mate(row, me, left=not mine)] * (mine is not None) + [mate(row, cast.second_surgeon.id)] * others)
+        db.flush()
+        broken = frozenset(case for case, kind in zip(cases, kinds, strict=True) if kind[4])
+        surgeon = Actor(person_id=me, organisation_id=cast.aral.id, roles=frozenset({"surgeon"}), emergencies=broken)
+        auditor = Actor(person_id=me, organisation_id=cast.aral.id, roles=frozenset({"auditor"}))
+        # of 36 cases of the own hospital 24 are ordinary; of the other 12 the team knows 4, and 4 more lie behind broken glass
+        for actor, action, expected in (
+            (surgeon, "case:read", 24 + 4 + 4),
+            (surgeon, "case:restrict", 24 + 4),
+            (surgeon, "glass:break", 24 + 4),
+            (surgeon, "audit:read", 0),
+            (auditor, "audit:read", 36),
+            (auditor, "case:read", 0),
+            (Actor.system(cast.aral.id), "case:read", 36),
+        ):
+            assert agrees(db, actor, action, things, rows) == expected, action
+        db.rollback()
+
+
 def live(grant: Grant) -> tuple[object, ...]:
     """What may stand once among the live grants; of revoked ones there may be any number."""
     standing = (grant.case_id, grant.grantee_organisation_id, grant.role, grant.person_id)
@@ -213,13 +296,28 @@ def test_the_predicate_finds_what_the_decision_allows(database: Database, cast: 
         organisation_id=st.sampled_from(organisations),
         roles=st.frozensets(st.sampled_from([*ROLES, "expert", "coordinator", "system"]), max_size=4),
         scopes=st.none() | st.frozensets(st.sampled_from(ACTIONS)),
+        emergencies=st.frozensets(st.sampled_from(cases)),
     )
     actor = data.draw(person | st.sampled_from(organisations).map(Actor.system))
     held = data.draw(st.lists(grant, max_size=12, unique_by=live))
+    restricted = data.draw(
+        st.lists(
+            st.builds(
+                restriction, case=st.sampled_from(cases), owner=st.sampled_from(organisations), by=st.just(persons[0]), lifted=st.booleans()
+            ),
+            max_size=3,
+            unique_by=lambda one: one.case_id if one.lifted_at is None else one.id,
+        )
+    )
+    mates = [
+        mate(one, data.draw(st.sampled_from(persons)), left=data.draw(st.booleans())) for one in restricted if data.draw(st.booleans())
+    ]
     actions = data.draw(st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=6, unique=True))
     things, rows = things_of(organisations, [*cases, None])
     with database.begin() as db:
-        db.add_all(held)
+        db.add_all([*held, *restricted])
+        db.flush()
+        db.add_all(mates)
         db.flush()
         for action in actions:
             agrees(db, actor, action, things, rows)

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from auth import rules
-from auth.rules import ACTIONS, HOLDERS, RELATIONS, ROLES, RULES
+from auth.rules import ACTIONS, HOLDERS, RELATIONS, ROLES, RULES, STANDINGS
 from core import ids
 from core.actor import Actor
 from core.errors import Denied, StepUpNeeded
@@ -60,6 +60,29 @@ token:manage         administrator system
 statistics:read      surgeon coordinator system
 """
 
+# What is left of that on a restricted case. Inside, everybody has what they have of an ordinary one, but for these.
+NOT_IN_TEAM = {"glass:break"}
+NOT_BEHIND_GLASS = {"glass:break", "case:restrict"}
+# Outside, nobody has anything but these.
+SAID_BARRED = """
+glass:break          surgeon nurse expert coordinator
+glass:review         auditor
+audit:read           auditor system
+audit:verify         auditor system
+case:read            system
+image:read           system
+referral:allocate    system
+people:manage        system
+device:manage        system
+machine:manage       system
+agreement:manage     system
+roster:read          system
+roster:manage        system
+organisation:manage  system
+token:manage         system
+statistics:read      system
+"""
+
 HERE, THERE, CASE, OTHER_CASE = (ids.new() for _ in range(4))
 ME, SOMEBODY = ids.new(), ids.new()
 NOW = ids.now()
@@ -80,14 +103,25 @@ class Held:
 
 
 def said() -> set[tuple[str, str, str]]:
+    ordinary = cells_of(SAID, "own")
+    inside = {
+        (role, standing, action)
+        for role, relation, action in ordinary
+        for standing, withheld in (("team", NOT_IN_TEAM), ("glass", NOT_BEHIND_GLASS))
+        if relation == "own" and action not in withheld
+    }
+    return ordinary | inside | cells_of(SAID_BARRED, "barred")
+
+
+def cells_of(statement: str, plain: str) -> set[tuple[str, str, str]]:
     cells, action = set(), ""
-    for line in SAID.strip().splitlines():
+    for line in statement.strip().splitlines():
         words = line.split()
         if not line.startswith(" "):
             action, *words = words
         for word in words:
             role, _, relation = word.partition("-")
-            cells.add((role, relation or "own", action))
+            cells.add((role, relation or plain, action))
     return cells
 
 
@@ -109,8 +143,8 @@ def test_the_statement_knows_every_word_of_the_table() -> None:
 def test_cell(role: str, relation: str, action: str) -> None:
     wanted = (role, relation, action) in said()
     assert ((role, relation, action) in RULES) is wanted
-    if relation == "own":
-        assert rules.decide(actor(role), action, organisation_id=HERE, case_id=CASE) is wanted
+    if relation in STANDINGS:
+        assert rules.decide(actor(role), action, organisation_id=HERE, case_id=CASE, standing=relation) is wanted
     elif relation == "granted":
         assert rules.decide(actor(role), action, organisation_id=THERE, case_id=CASE, grants=[Held(role)]) is wanted
     else:
@@ -145,6 +179,23 @@ def test_a_grant_that_is_off_in_one_thing_gives_nothing(change: dict[str, Any]) 
         assert not rules.decide(actor("expert"), action, organisation_id=THERE, case_id=CASE, grants=[off]), action
 
 
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("standing", [one for one in STANDINGS if one != "own"])
+def test_no_standing_to_a_restricted_case_widens_a_role(role: str, standing: str) -> None:
+    for action in ACTIONS:
+        if rules.decide(actor(role), action, organisation_id=HERE, case_id=CASE, standing=standing):
+            assert rules.decide(actor(role), action, organisation_id=HERE, case_id=CASE, standing="own"), action
+
+
+def test_who_does_not_say_how_the_actor_stands_is_told_no() -> None:
+    for role in ("surgeon", "nurse", "expert", "coordinator"):
+        assert not rules.decide(actor(role), "case:read", organisation_id=HERE, case_id=CASE)
+
+
+def test_a_grant_from_elsewhere_holds_on_a_restricted_case() -> None:
+    assert rules.decide(actor("expert"), "case:read", organisation_id=THERE, case_id=CASE, standing="barred", grants=[Held("expert")])
+
+
 def test_a_grant_to_one_person_is_for_that_person() -> None:
     assert rules.decide(actor("expert"), "case:read", organisation_id=THERE, case_id=CASE, grants=[Held("expert", person_id=ME)])
 
@@ -162,7 +213,7 @@ def test_no_grant_reaches_what_lies_outside_a_case() -> None:
 
 
 def test_an_image_in_the_inbox_is_seen_by_who_sees_the_inbox() -> None:
-    assert rules.decide(actor("nurse"), "image:read", organisation_id=HERE, case_id=CASE)
+    assert rules.decide(actor("nurse"), "image:read", organisation_id=HERE, case_id=CASE, standing="own")
     assert not rules.decide(actor("nurse"), "image:read", organisation_id=HERE, case_id=None)
     assert rules.decide(actor("surgeon"), "image:read", organisation_id=HERE, case_id=None)
 
@@ -172,8 +223,8 @@ def test_scopes_only_narrow(role: str) -> None:
     for scope in ACTIONS:
         narrowed = actor(role, token_id=ids.new(), scopes=frozenset({scope}))
         for action in ACTIONS:
-            full = rules.decide(actor(role), action, organisation_id=HERE, case_id=CASE)
-            assert rules.decide(narrowed, action, organisation_id=HERE, case_id=CASE) is (full and action == scope)
+            full = rules.decide(actor(role), action, organisation_id=HERE, case_id=CASE, standing="own")
+            assert rules.decide(narrowed, action, organisation_id=HERE, case_id=CASE, standing="own") is (full and action == scope)
 
 
 def test_scopes_do_not_open_the_inbox_by_the_image_alone() -> None:
@@ -190,7 +241,7 @@ def test_roles_of_one_hospital_are_nothing_in_another() -> None:
 
 def test_nobody_is_given_the_systems_role_by_writing_it_down() -> None:
     pretender = Actor(person_id=ME, organisation_id=HERE, roles=frozenset({"system", "root", ""}))
-    assert not any(rules.decide(pretender, action, organisation_id=HERE, case_id=CASE) for action in ACTIONS)
+    assert not any(rules.decide(pretender, action, organisation_id=HERE, case_id=CASE, standing="own") for action in ACTIONS)
     assert rules.holders(Actor(person_id=None, organisation_id=HERE, roles=frozenset(ROLES))) == {"system"}
 
 

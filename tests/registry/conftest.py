@@ -9,16 +9,19 @@ from uuid import UUID
 
 import pytest
 
+from auth import sessions
+from auth.proofs import Refused
+from auth.restrictions import Restriction
 from core import ids, jobs
 from core.actor import Actor
 from core.db import Database, Tx
-from registry import cases, consents, entries, opinions, patients, referrals
+from registry import cases, consents, emergencies, entries, opinions, patients, referrals, teams
 from registry.cases import Case
 from registry.opinions import Opinion
 from registry.patients import Patient
 from registry.referrals import Referral
 from tests import cast as people_of
-from tests.cast import Cast
+from tests.cast import Cast, Member
 
 INDEX = {"part": "index", "side": "left", "completeness": "complete", "level": "digit", "tamai": "zone_2"}
 WORDS = {
@@ -90,6 +93,25 @@ class World:
         referral = self.refer(db, case, **more)
         referrals.allocate(db, self.cast.coordinator.actor, referral.id, expert_id=self.cast.expert.id)
         return referrals.acknowledge(db, self.cast.expert.actor, referral.id)
+
+    def restrict(self, db: Tx, case: Case, *members: Member) -> Restriction:
+        """Restrict a case to the surgeon and these."""
+        return teams.restrict(
+            db, stepped_up(self.cast.surgeon.actor), case.id, reason="colleague", person_ids=[member.id for member in members]
+        )  # fmt: skip
+
+    def behind_glass(self, db: Tx, member: Member, case: Case) -> Actor:
+        """Somebody after they have broken the glass on a case, as their session finds them."""
+        words = "Bleeding again on the ward."
+        broken = emergencies.break_in(db, stepped_up(member.actor), number=case.number, reason="treatment-now", words=words)
+        assert not isinstance(broken, Refused), broken
+        return self.again(db, member)
+
+    def again(self, db: Tx, member: Member) -> Actor:
+        """Somebody as their session finds them now."""
+        actor = sessions.again(db, member.actor)
+        assert actor is not None
+        return actor
 
     def sign(self, db: Tx, case: Case, **words: str) -> Opinion:
         """The expert's signed opinion."""

@@ -114,6 +114,8 @@ def rows_of_everything(world: World, pool: Pool) -> Full:
         hotan = organisations.create(db, name="和田地区医院", name_en="Hotan District Hospital", city="和田")
         people_of.join(db, hotan, "yu.jie", "于洁", "Yu Jie", "coordinator")
         world.refer(db, shared, to_organisation_id=hotan.id, without_agreement="The nearest.")
+        world.restrict(db, closed)
+        world.behind_glass(db, world.cast.nurse, closed)
     for case in (shared, closed):
         data = samples.photo(colour=1 if case is shared else 2)
         upload = intake.take_in(world.database, pool, surgeon, case.id, "a.jpg", data, expected=matching.expected)

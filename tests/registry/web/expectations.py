@@ -1,8 +1,9 @@
 """What each route owes to whom. The test derives the routes from the application; one that is not here fails.
 
-Five visitors ask: nobody; a stranger (surgeon of a hospital without a part in the case); somebody of another
+Six visitors ask: nobody; a stranger (surgeon of a hospital without a part in the case); somebody of another
 hospital (an expert of the invited one whom nobody let in); a participant; the administrator of the hospital
-that owns the case. What a visitor may not know of answers 404, what they see and may not do 403; pages send
+that owns the case; and, once the case is restricted, a surgeon of that hospital who is not of its team: to whom the case is
+what it is to a stranger. What a visitor may not know of answers 404, what they see and may not do 403; pages send
 nobody to the sign-in.
 """
 
@@ -63,6 +64,13 @@ CASES: dict[tuple[str, str], Expect] = {
     ("GET", "/cases/{case_id}/record"): page(),
     ("GET", "/cases/{case_id}/close"): page(),
     ("GET", "/cases/{case_id}/access"): Expect(303, 404, 404, 200, frozenset({200})),
+    ("GET", "/cases/{case_id}/people"): Expect(303, 404, 404, 200, frozenset({200})),
+    ("GET", "/cases/{case_id}/restriction"): page(),
+    ("POST", "/cases/{case_id}/restriction"): act(participant=403, reason="colleague"),
+    ("POST", "/cases/{case_id}/restriction/lift"): act(participant=403),
+    ("POST", "/cases/{case_id}/restriction/team"): act("nurse", 403, person="00000000-0000-0000-0000-000000000001"),
+    ("POST", "/cases/{case_id}/restriction/team/{person_id}/release"): act(participant=403),
+    ("POST", "/cases/{case_id}/glass/return"): act(participant=404),
     ("GET", "/cases/{case_id}/entries/{entry_type}"): page(),
     ("POST", "/cases/{case_id}/entries/{entry_type}/draft"): act(note="half a sentence"),
     ("POST", "/cases/{case_id}/entries/{entry_type}"): act(mechanism="crush", injured_at="2026-11-20T08:00"),
@@ -185,6 +193,10 @@ OTHERS: dict[tuple[str, str], Expect] = {
     ("POST", "/hospital/roster/{roster_id}/covers"): Expect(401, 403, 403, 404, frozenset({422}), "coordinator"),
     ("POST", "/hospital/roster/covers/{cover_id}/end"): Expect(401, 404, 403, 404, frozenset({303}), "coordinator"),
     ("GET", "/api/v1/roster/duty"): own(401, 422, 422, 422, 422),
+    ("GET", "/break-glass"): own(303, 200, 200, 403),
+    ("POST", "/break-glass"): own(401, 403, 403, 403, 403, form={"number": "A000001", "reason": "other", "words": "x"}),
+    ("GET", "/hospital/glass"): own(303, 403, 403, 200, 403),
+    ("POST", "/hospital/glass/{glass_id}"): own(401, 403, 403, 404, 403, form={"verdict": "justified", "words": "x"}),
     ("GET", "/notices"): own(303, 200, 200, 200),
     ("POST", "/notices/read"): own(401, 303, 303, 303, 303),
     ("GET", "/account"): own(303, 200, 200, 200),

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from auth import grants
 from core import audit, ids
 from imaging import intake
-from registry import entries, messages, presentations, referrals, rosters
+from registry import cases, entries, messages, presentations, referrals, rosters
 from registry.rotation import Rotation
 from tests import trainees
 from tests.imaging import samples
@@ -125,6 +125,7 @@ def ids_of(world: World) -> dict[str, str]:
         "invitation_id": nothing,
         "device_id": nothing,
         "passkey_id": nothing,
+        "glass_id": nothing,
         "nothing": nothing,
         "answered_referral_id": str(referral.id),
     }
@@ -167,6 +168,31 @@ def test_every_route_refuses(house: House, who: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_every_route_of_a_restricted_case_is_closed_to_its_own_hospital(house: House) -> None:
+    """Each route is to a surgeon who is not of the team what it is to a stranger, and answers as for no case at all."""
+    names, cast, nothing = pictured(house), house.world.cast, str(ids.new())
+    with house.world.begin() as db:
+        house.world.restrict(db, cases.get(db, cast.surgeon.actor, UUID(names["case_id"])))
+    client, wrong = house.browser(cast.second_surgeon), []
+    of_case = {key: expect for key, expect in EXPECTATIONS.items() if key in CASES or key in IMAGES or "{case_id}" in key[1]}
+    assert len(of_case) > 100
+    for (method, path), expect in of_case.items():
+        answer = ask(client, method, path, expect, names)
+        if answer.status_code != expect.stranger:
+            wrong.append(f"{method} {path}: {answer.status_code}, not {expect.stranger}")
+        assert PATIENT not in answer.text, path
+        if "{case_id}" in path and method != "HEAD":
+            absent = ask(client, method, path, expect, names | {"case_id": nothing})
+            if told(absent, nothing) != told(answer, names["case_id"]):
+                wrong.append(f"{method} {path} is not answered as if there were no such case")
+    assert not wrong, "\n".join(wrong)
+
+
+def told(answer: Any, case_id: str) -> tuple[int, str]:
+    """An answer without what is of the request itself: its own address and number."""
+    return answer.status_code, re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}", "", answer.text.replace(case_id, ""))
+
+
 def test_every_route_serves_its_participants(house: House) -> None:
     names = pictured(house)
     clients = {part: house.browser(getattr(house.world.cast, part)) for part in ("surgeon", "expert", "nurse", "coordinator")}
@@ -203,7 +229,9 @@ def test_every_page_of_a_case_is_in_the_log(house: House) -> None:
     """Each request that shows what is in a case writes an event or joins one, before its answer leaves."""
     world = house.world
     names = ids_of(world)
-    shows = [key for key, expect in CASES.items() if key[0] == "GET" and key[1] != "/cases/{case_id}/access"]
+    shows = [
+        key for key, expect in CASES.items() if key[0] == "GET" and key[1] not in ("/cases/{case_id}/access", "/cases/{case_id}/people")
+    ]
     for method, path in shows:
         member = getattr(world.cast, CASES[method, path].part)
         client = house.browser(member)

@@ -81,6 +81,10 @@ def test_whose_right_has_ended_is_answered_as_if_it_never_was(house: House, endi
     assert not wrong, "\n".join(wrong)
 
 
+OF_THE_LOG = ("/cases/{case_id}/access", "/cases/{case_id}/people")
+"""What auditors are shown of a case: who saw it, and who can."""
+
+
 @pytest.mark.parametrize("role", ["auditor", "operator", "learner", "administrator"])
 def test_who_has_no_part_in_treating_reaches_nothing_of_a_case(house: House, role: str) -> None:
     """In the very hospital that owns it: the log of the case for those who audit, and nothing else."""
@@ -92,10 +96,10 @@ def test_who_has_no_part_in_treating_reaches_nothing_of_a_case(house: House, rol
     wrong = []
     for (method, path), expect in (CASES | IMAGES).items():
         answer = ask(client, method, path, expect, names)
-        owed = 404 if path == "/cases/{case_id}/access" and not audits else expect.administrator
+        owed = 404 if path in OF_THE_LOG and not audits else expect.administrator
         if answer.status_code != owed:
             wrong.append(f"{method} {path}: {answer.status_code}, not {owed}")
-        if path != "/cases/{case_id}/access":
+        if path not in OF_THE_LOG:
             assert PATIENT not in answer.text, path
     assert not wrong, "\n".join(wrong)
 
