@@ -4,6 +4,9 @@
 has no second wall, so that there the same requests do give the record away: which shows that the first was open.
 """
 
+import ast
+from pathlib import Path
+
 import pytest
 from sqlalchemy import func, select, true
 
@@ -14,9 +17,34 @@ from tests.registry.conftest import World
 from tests.registry.web.conftest import House
 from tests.registry.web.expectations import CASES, EXPECTATIONS, IMAGES
 from tests.registry.web.test_routes import PATIENT, ask, pictured
+from tests.test_house import HERE, modules
 
 LAID_BARE = 30
 """More requests than this give something away where nothing holds."""
+
+
+AS_SYSTEM = {
+    "agreements": {"confirm", "end", "propose", "refuse", "settle", "withdraw"},
+    "enrol": {"complete", "show"},
+    "invitations": {"accept", "accept_new", "look"},
+    "pages": {"apart"},
+    "sign_in": {"code", "passkey", "password"},
+    "single_sign_on": {"apart"},
+}
+"""Every route that acts as the system, by its annotation, and the modules that do so by `edge.apart`."""
+
+
+def test_few_routes_act_as_the_system_and_each_is_named_here() -> None:
+    """Nothing but signing in, and what binds two hospitals: everything else acts for the hospital of whoever asks."""
+    found: dict[str, set[str]] = {}
+    for name in modules("registry/web"):
+        for node in ast.walk(ast.parse((HERE / name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and "Machinery" in {ast.unparse(a.annotation) for a in node.args.args if a.annotation}:
+                found.setdefault(Path(name).stem, set()).add(node.name)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "apart":
+                found.setdefault(Path(name).stem, set()).add("apart")
+    del found["edge"]
+    assert found == AS_SYSTEM
 
 
 @pytest.fixture
