@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Complaints, Visit, World, sign_in
 
 PIN = "258046"
-ADMINISTRATOR, NURSE = "shen", "tao"
+ADMINISTRATOR, NURSE = "tao", "ma"
 
 
 def plug_in(page: Page) -> None:
