@@ -93,6 +93,9 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, presentation_id: U
     row, language = item.presentation, language_of(request)
     when, mine = Clock(language, me.time_zone), row.author_id == me.person_id
     waits = row.state == "waiting" and (case.state != "closed" or row.addendum_to is not None)
+    # of the same author, for the same: a later one takes its place
+    same = [one.presentation for one in presentations.for_case(db, me, case_id)]
+    last = [one for one in same if (one.author_id, one.addendum_to) == (row.author_id, row.addendum_to)][-1]
     marks = annotations.counts(db, me, case.id, case.organisation_id)
     context: dict[str, Any] = {
         **banner(request, db, me, case),
@@ -103,6 +106,7 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, presentation_id: U
         "waits": waits,
         "contact": questions.contact(db, item.lies_with) if waits and item.lies_with != me.person_id else None,
         "seniors": seniors(db, me, language) if waits and mine else [],
+        "reopened": row.state == "returned" and mine and last.id == row.id,
         "shots": gallery.of(db, me, case, when, marks),
         "clocks": [scales.of(reading, when) for reading in board.readings(db, case)],
         "recorded": [(found, shown.view(found.document)) for found in entries.for_case(db, me, case.id)],

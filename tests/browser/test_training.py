@@ -115,7 +115,7 @@ def test_a_trainees_opinion_comes_back_and_is_given_under_two_names(
     lin = visit(home, login="lin")
     assert WORDS["recommendation"] not in lin.content()
     expect(lin.locator("#opinion .opinion")).to_have_count(0)
-    expect(lin.locator("section.now a.call")).to_contain_text(re.compile("沈清扬|Shen Qingyang"))
+    expect(lin.locator("section.now a.call").first).to_contain_text(re.compile("沈清扬|Shen Qingyang"))
     everywhere(home, "lin", "02-surgeon-waits")
     everywhere("/", "gu", "03-trainee-waits")
 

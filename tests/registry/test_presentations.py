@@ -13,7 +13,7 @@ from auth import grants, people, rules
 from auth.grants import Grant
 from core import audit, ids
 from core.actor import Actor
-from core.db import Tx
+from core.db import Database, Tx
 from core.errors import Conflict, Damaged, Denied, Invalid, NotFound, PreconditionFailed, StepUpNeeded
 from registry import cases, consents, decisions, drafts, notices, opinions, presentations, questions, referrals, worklist
 from registry.cases import Case
@@ -145,27 +145,29 @@ def test_both_signatures_can_be_checked_with_the_documents_alone(world: World) -
         assert "张卫国" not in statement.decode()
 
 
-def test_an_opinion_without_its_countersignature_is_not_what_was_given(world: World) -> None:
+def test_an_opinion_without_its_countersignature_is_not_what_was_given(world: World, root: Database) -> None:
     """Whoever owns the database copies a waiting opinion among the given ones, or takes the senior's signature away."""
     surgeon = world.cast.surgeon.actor
     with world.begin() as db:
         ward = begin(world, db)
         presentation = ward.present(db)
-        shared = [c.name for c in Opinion.__table__.columns]
-        row = {name: getattr(presentation, name) for name in shared}
+    with root.begin() as db:
+        row = {column.name: getattr(presentation, column.name) for column in Opinion.__table__.columns}
         db.execute(insert(Opinion).values(**row))
-        with pytest.raises(Damaged):
-            opinions.for_case(db, surgeon, ward.case.id)
+    with world.begin() as db, pytest.raises(Damaged):
+        opinions.for_case(db, surgeon, ward.case.id)
+    with root.begin() as db:
         db.execute(delete(Opinion))
-        db.expire_all()
+    with world.begin() as db:
         opinion = ward.countersign(db, presentation)
+    with root.begin() as db:
         db.execute(delete(Countersignature))
-        db.expire_all()
+    with world.begin() as db:
         verdict = opinions.verify(db, surgeon, opinion.id)
         assert (verdict.whole, verdict.countersignature_holds, verdict.signature_holds) == (False, False, True)
 
 
-def test_a_countersignature_of_another_opinion_does_not_hold(world: World) -> None:
+def test_a_countersignature_of_another_opinion_does_not_hold(world: World, root: Database) -> None:
     surgeon = world.cast.surgeon.actor
     with world.begin() as db:
         ward = begin(world, db)
@@ -175,8 +177,9 @@ def test_a_countersignature_of_another_opinion_does_not_hold(world: World) -> No
         statement = cases.unseal(db, ward.case, "countersignature", "countersignatures", rows[first.id].id, rows[first.id].document)
         forged = cases.seal(db, ward.case, "countersignature", "countersignatures", rows[second.id].id, statement)
         values = {"document": forged, "signature": rows[first.id].signature}
+    with root.begin() as db:
         db.execute(update(Countersignature).where(Countersignature.opinion_id == second.id).values(**values))
-        db.expire_all()
+    with world.begin() as db:
         assert opinions.verify(db, surgeon, first.id).whole
         verdict = opinions.verify(db, surgeon, second.id)
         assert (verdict.whole, verdict.countersignature_holds) == (False, False)
