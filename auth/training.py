@@ -49,7 +49,7 @@ def begin(db: Tx, actor: Actor, person_id: UUID) -> Training:
     Needs ``people:manage`` in a session, without a step-up. Raises NotFound, and Denied for oneself and for a token.
     """
     person = people.manageable(db, actor, person_id)
-    rules.refuse_token(actor)
+    rules.refuse_narrowed(actor)
     if (known := _live(db, person_id, actor.organisation_id)) is not None:
         return known
     training = Training(

@@ -228,7 +228,7 @@ def _hold(db: Tx, actor: Actor, presentation_id: UUID) -> tuple[Presentation, Ca
 def _of_senior(db: Tx, actor: Actor, case: Case, presentation: Presentation) -> UUID:
     """The author, once it is sure that the senior the presentation lies with acts, as a person and not in training."""
     policy.require(db, actor, ACTION, organisation_id=case.organisation_id, case_id=case.id)
-    rules.refuse_token(actor)
+    rules.refuse_narrowed(actor)
     if actor.person_id != presentation.senior_id or actor.person_id == presentation.author_id:
         raise Denied("presentation-of-other-senior")
     if training.in_training(db, actor.person_id, actor.organisation_id):

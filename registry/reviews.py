@@ -108,7 +108,7 @@ def own(db: Tx, actor: Actor, *, limit: int) -> list[tuple[Review, Case]]:
 def _hold(db: Tx, actor: Actor, entry_id: UUID) -> tuple[Review, Recorded, Case]:
     item = entries.get(db, actor, entry_id)
     case = cases.reach(db, actor, item.entry.case_id, ACTION)
-    rules.refuse_token(actor)
+    rules.refuse_narrowed(actor)
     cases.hold(db, case)
     review = unconfirmed.of_entry(db, entry_id)
     if review is None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from auth import stepup
+from auth import means
 from auth.proofs import Refused
 from auth.signin import SignedIn
 from core.actor import Actor
@@ -26,7 +26,7 @@ from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.moments import Clock
 from registry.web.pages import in_language, render, see
-from registry.web.sign_in import with_session
+from registry.web.sign_in import proved, with_session
 from registry.web.translations import language_of
 
 router = APIRouter(include_in_schema=False)
@@ -40,19 +40,19 @@ def show(request: Request, db: Db, me: Me, case_id: UUID, presentation_id: UUID)
 
 @router.post("/cases/{case_id}/presentations/{presentation_id}/countersign")
 def countersign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, presentation_id: UUID) -> Response:
-    """Give it, with a code of the moment."""
+    """Give it, with a code of the moment or a passkey."""
     _here(db, me, case_id, presentation_id)
-    proved: SignedIn | Refused = Refused("throttled")
+    again: SignedIn | Refused = Refused("throttled")
     with attempt(db) as tried:
-        proved = stepup.prove(db, me, code=text(form, "code", 12).replace(" ", "") or "-", address=_address(request))
-    if isinstance(proved, Refused):
+        again = proved(request, db, me, form)
+    if isinstance(again, Refused):
         if tried:
-            tried.take(proved, "code")
+            tried.take(again, "code")
         return _page(request, db, me, case_id, presentation_id, tried)
     with attempt(db) as tried:
-        presentations.countersign(db, proved.actor, presentation_id)
+        presentations.countersign(db, again.actor, presentation_id)
     answer = see(f"/cases/{case_id}#opinion") if tried else _page(request, db, me, case_id, presentation_id, tried)
-    return with_session(answer, proved.cookie)
+    return with_session(answer, again.cookie)
 
 
 @router.post("/cases/{case_id}/presentations/{presentation_id}/return")
@@ -100,6 +100,7 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, presentation_id: U
     context: dict[str, Any] = {
         **banner(request, db, me, case),
         "item": item,
+        "beside": means.of(db, me.person_id) if me.person_id else None,
         "tried": tried,
         "words": words,
         "may_give": waits and item.lies_with == me.person_id and not mine,
@@ -120,7 +121,3 @@ def _here(db: Tx, me: Actor, case_id: UUID, presentation_id: UUID) -> Presented:
     if item.presentation.case_id != case_id:
         raise NotFound("opinion-not-found")
     return item
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""

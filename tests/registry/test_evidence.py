@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from core import ids
+from core.db import Database
 from core.errors import Invalid
 from imaging import annotations, intake
 from imaging.sandbox import Pool
@@ -34,7 +35,7 @@ def photo(world: World, pool: Pool, case: Case, colour: int = 0) -> Instance:
         return db.get_one(Instance, upload.instance_id)
 
 
-def test_pictures_and_marks_are_named_as_they_stood(world: World, pool: Pool) -> None:
+def test_pictures_and_marks_are_named_as_they_stood(world: World, root: Database, pool: Pool) -> None:
     cast, expert = world.cast, world.cast.expert.actor
     with world.begin() as db:
         case = world.case(db)
@@ -62,9 +63,10 @@ def test_pictures_and_marks_are_named_as_they_stood(world: World, pool: Pool) ->
     with world.begin() as db:
         verdict = opinions.verify(db, cast.surgeon.actor, opinion.id)
         assert (verdict.whole, verdict.changed) == (True, ())
+    with root.begin() as db:
         db.execute(update(Instance).where(Instance.id == other.id).values(state="withdrawn"))
         db.execute(update(annotations.AnnotationVersion).where(annotations.AnnotationVersion.version == 1).values(withdrawn=True))
-        db.expire_all()
+    with world.begin() as db:
         verdict = opinions.verify(db, cast.surgeon.actor, opinion.id)
         assert (verdict.whole, verdict.signature_holds) == (False, True)
         assert verdict.changed == (f"image:{other.id}", f"mark:{mark.id}")

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import update
 
 from core import audit, ids
+from core.db import Database
 from core.errors import Conflict, Damaged, Denied, Invalid, NotFound, PreconditionFailed, StepUpNeeded
 from imaging import studies
 from registry import cases, entries, notices, opinions, valuesets
@@ -142,7 +143,7 @@ def test_there_is_no_verb_that_changes_a_signed_opinion() -> None:
 
 
 @pytest.mark.parametrize("column", ["sha256", "signature", "document", "public_key"])
-def test_what_was_changed_behind_the_products_back_does_not_verify(world: World, column: str) -> None:
+def test_what_was_changed_behind_the_products_back_does_not_verify(world: World, root: Database, column: str) -> None:
     with world.begin() as db:
         case = world.case(db)
         world.asked(db, case)
@@ -150,8 +151,9 @@ def test_what_was_changed_behind_the_products_back_does_not_verify(world: World,
         values = {"sha256": two.sha256, "signature": two.signature, "document": two.document}
         values["public_key"] = db.keyring.public_key(db, world.cast.aral.id)
         assert opinions.verify(db, world.cast.surgeon.actor, one.id).whole
+    with root.begin() as db:
         db.execute(update(Opinion).where(Opinion.id == one.id).values({column: values[column]}))
-        db.expire_all()
+    with world.begin() as db:
         if column == "document":
             with pytest.raises(Damaged):
                 opinions.verify(db, world.cast.surgeon.actor, one.id)
@@ -162,7 +164,7 @@ def test_what_was_changed_behind_the_products_back_does_not_verify(world: World,
             assert verdict.signature_holds is (column not in ("signature", "public_key"))
 
 
-def test_a_corrected_entry_leaves_the_opinion_whole_and_a_replaced_one_is_named(world: World) -> None:
+def test_a_corrected_entry_leaves_the_opinion_whole_and_a_replaced_one_is_named(world: World, root: Database) -> None:
     surgeon = world.cast.surgeon.actor
     with world.begin() as db:
         case = world.case(db)
@@ -173,8 +175,9 @@ def test_a_corrected_entry_leaves_the_opinion_whole_and_a_replaced_one_is_named(
         assert opinions.verify(db, surgeon, opinion.id).whole
         forged = entries.for_case(db, surgeon, case.id)[0].document.model_copy(update={"note": "forged"})
         body = cases.seal(db, case, "entry", "entries", injury.id, forged.model_dump_json().encode(), 1)
+    with root.begin() as db:
         db.execute(update(Entry).where(Entry.id == injury.id).values(body=body))
-        db.expire_all()
+    with world.begin() as db:
         verdict = opinions.verify(db, surgeon, opinion.id)
         assert (verdict.whole, verdict.signature_holds, verdict.changed) == (False, True, (f"entry:{injury.id}",))
 

@@ -137,6 +137,8 @@ def test_no_trainee_no_writer_no_token_and_no_other_hospital_countersigns(world:
                 act(fellow.actor)
             with pytest.raises(Denied, match="session-needed"):
                 act(token)
+            with pytest.raises(Denied, match="full-sign-in-needed"):
+                act(dataclasses.replace(cast.surgeon.actor, scopes=frozenset({"case:read", "entry:countersign"})))
             for other in (cast.nurse, cast.expert):
                 with pytest.raises(Denied):
                     act(other.actor)
