@@ -107,4 +107,7 @@ class Clock:
     def parse(self, text: str) -> dt.datetime:
         """What a ``datetime-local`` field holds, read in the reader's zone. Raises ValueError."""
         at = dt.datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=zone(self.time_zone))).astimezone(dt.UTC)
+        try:
+            return (at if at.tzinfo else at.replace(tzinfo=zone(self.time_zone))).astimezone(dt.UTC)
+        except OverflowError:
+            raise ValueError("beyond the calendar") from None

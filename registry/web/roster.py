@@ -175,6 +175,8 @@ def _then(db: Tx, me: Actor, at: str, when: Clock, names: Names) -> dict[str, An
         return {"at": at, "then": [], "then_at": "", "at_wrong": {"at": "field-not-a-time"}}
     if asked is None:
         return {"at": "", "then": [], "then_at": "", "at_wrong": {}}
+    if asked > ids.now() + rosters.LONGEST_SPAN:
+        return {"at": at, "then": [], "then_at": "", "at_wrong": {"at": "roster-too-long"}}
     book = rosters.whole(db, me, asked)
     duties = [book.duty(row) for row in book.rosters]
     found = [(title(when.language, one.role, one.specialty), [names.person(person.person_id) for person in one.people]) for one in duties]
