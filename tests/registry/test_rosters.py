@@ -183,6 +183,17 @@ def test_a_change_for_a_later_day_begins_then_and_can_be_changed_again_before(wo
         assert called(db, world, begins) == [third.id]
 
 
+def test_a_roster_that_has_not_begun_shows_what_it_will_say_first(world: World) -> None:
+    cast, keeper = world.cast, world.cast.coordinator.actor
+    planned = by_turns(cast.expert, begins_on=TODAY + 5 * DAY)
+    with world.begin() as db:
+        roster = rosters.create(db, keeper, role="expert", specialty="hand_surgery", rotation=planned, phone="110")
+        rosters.change(db, keeper, roster.id, rotation=planned, phone="120", version_id=newest(db, world, roster))
+        found = duty.of(db, cast.taizhou.id, "expert", "hand_surgery")
+        assert found is not None
+        assert (found.people, found.phone, found.handover) == ((), "120", MORNING - HOUR + 5 * DAY)
+
+
 def test_covers_absences_roles_and_accounts_are_answered_as_they_were(world: World, third: Member) -> None:
     cast, keeper, system = world.cast, world.cast.coordinator.actor, Actor.system(world.cast.taizhou.id)
     with world.begin() as db:
