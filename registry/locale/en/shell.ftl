@@ -9,7 +9,7 @@ shell-audit = Who saw what
 shell-hospital = Hospital
 shell-notices = { $count ->
     [0] Notices
-    [one] Notices, one new
+    [one] Notices, 1 new
    *[other] Notices, { $count } new
 }
 shell-menu = Menu of

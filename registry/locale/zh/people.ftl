@@ -145,6 +145,7 @@ invitation-new-account = 我还没有账号
 invitation-make-account = 创建账号
 invitation-account-made = 账号已创建
 invitation-account-made-next = 您的登录名是 { $login }。现在请用下面的开通码设置密码和身份验证器。
+invitation-account-made-until = { $days } 天内有效，网址 { $address }
 invitation-enrol = 设置密码
 
 invite-title = 邀请另一位专家
@@ -191,7 +192,7 @@ error-proposal-too-late = 已超过七天，请重新提议。
 error-proposal-senseless = 不能这样提议。
 error-person-not-disabled = 此人并未停用。
 error-person-disabled = 此人已停用。
-error-person-never-signed-in = 此人从未登录，请先发放开通码。
+error-person-never-signed-in = 此人从未登录。须先登录过，才能提议。
 error-role-held-already = 此人已有该角色。
 error-invitation-not-found = 该邀请码无效。
 error-invitation-ended = 该邀请已使用、已撤回或已过期。
