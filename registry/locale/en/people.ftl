@@ -155,6 +155,7 @@ invite-help = An expert of a partner hospital, beside those the question went to
 invite-hospital = Hospital
 
 settings-hospital = This hospital
+settings-name = Name
 settings-city = City
 settings-zone = Time zone
 settings-idle = Signed out when idle

@@ -153,6 +153,7 @@ invite-help = 在已邀请的医院之外，请一位合作医院的专家。对
 invite-hospital = 医院
 
 settings-hospital = 本院
+settings-name = 名称
 settings-city = 城市
 settings-zone = 时区
 settings-idle = 无操作自动退出
