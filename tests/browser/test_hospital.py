@@ -110,5 +110,5 @@ def test_a_machine_is_registered_and_a_private_key_is_not(server: World, visit: 
     prove(page, server, "tao")
     expect(page.get_by_text(title)).to_be_visible()
     look(page, "machines")
-    page.locator("form[action$='/revoke']:near(:text('" + title + "'))").first.locator("button").click()
-    expect(page.locator("main ul.thread").first.get_by_text(title)).to_have_count(0)
+    page.locator(f"li:has(code:text-is('{title}')) form[action$='/revoke'] button").click()
+    expect(page.locator(f"ul.thread code:text-is('{title}')")).to_have_count(0)
