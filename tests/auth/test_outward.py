@@ -148,11 +148,12 @@ def test_a_redirect_is_not_followed(liar: Liar, authority: Authority, status: in
 
 
 def raw(data: bytes, *, again: bool = False, pause: float = 0.0) -> object:
-    """Answers with these bytes, for ever if ``again``."""
+    """Answers with these bytes, and if ``again`` with more for half a minute, which is for ever here."""
 
     def answer(to: BaseHTTPRequestHandler) -> None:
         to.wfile.write(data)
-        while again:
+        ends = time.monotonic() + 30
+        while again and time.monotonic() < ends:
             time.sleep(pause)
             to.wfile.write(b"x" if pause else b"x" * 65536)
 

@@ -63,8 +63,7 @@ def test_link_sign_in_and_end_the_link(
     page = visit(HERE, login="lin", language=language, viewport=viewport, fresh=True)
     look(page, "01-none")
     page.locator("main a.button").click()
-    page.locator("input[name=code]").fill(server.code("lin"))
-    page.locator("main form button").click()
+    give_code(page, server)
     page.wait_for_url(f"**{HERE}")
     expect(page.locator("main .thread li")).to_have_count(1)
     look(page, "02-linked")
@@ -73,9 +72,8 @@ def test_link_sign_in_and_end_the_link(
     visitor = visit("/sign-in?next=/cases", language=language, viewport=viewport)
     look(visitor, "03-sign-in")
     visitor.locator("a[href^='/sign-in/oidc/']").click()
-    visitor.locator("input[name=code]").fill(server.code("lin"))
     look(visitor, "04-code")
-    visitor.locator("main form button").click()
+    give_code(visitor, server)
     visitor.wait_for_url("**/cases")
 
     # then the second factor too, and nothing is asked here
@@ -89,6 +87,12 @@ def test_link_sign_in_and_end_the_link(
     page.wait_for_url(f"**{HERE}")
     expect(page.locator("main .thread")).to_have_count(0)
     assert wrong == []
+
+
+def give_code(page: Page, server: World) -> None:
+    """Type the code of the moment and press Enter."""
+    page.locator("input[name=code]").fill(server.code("lin"))
+    page.locator("input[name=code]").press("Enter")
 
 
 def test_a_stranger_to_us_is_told_what_to_do(
