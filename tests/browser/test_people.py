@@ -30,8 +30,8 @@ ROLES = ("surgeon", "nurse", "expert", "coordinator", "learner")
 def step_up(page: Page, server: World, login: str) -> None:
     """Give a second factor and send what was being sent."""
     page.fill("#code", server.code(login))
-    page.locator("main form button.button").click()
-    page.locator("main form button.button").click()
+    page.locator("main form button.button").first.click()
+    page.locator("main form button.button").first.click()
     page.wait_for_load_state()
     # a step-up gives the session a fresh secret
     server.states[login] = page.context.storage_state()
@@ -175,7 +175,11 @@ def test_an_invitation_is_made_and_accepted(
     guest.locator("form[action='/invitation/new'] button.button").click()
     expect(guest.locator("#secret")).to_be_visible()
     assert code not in guest.url
+    enrolment = guest.locator("#secret").inner_text()
     looked_at(guest, axe, shot, f"invitation-accepted-{language}-{viewport}")
+    guest.locator("form[action='/enrol'] button").click()
+    expect(guest.locator("input[name=new]")).to_be_visible()
+    assert enrolment not in guest.url
     page.goto("/hospital/invitations")
     expect(page.locator("ul.thread li", has_text=address).locator("form")).to_have_count(0)
 
