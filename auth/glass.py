@@ -125,7 +125,7 @@ def review(db: Tx, actor: Actor, glass_id: UUID, *, verdict: str, words: str, ad
     for a token, Invalid for no such verdict or one without words, Conflict when it was reviewed, or need not be admitted.
     """
     rules.require_in_organisation(actor, "glass:review")
-    rules.refuse_token(actor)
+    rules.refuse_narrowed(actor)
     broken = db.get(BrokenGlass, glass_id)
     if broken is None or broken.organisation_id != actor.organisation_id:
         raise NotFound("not-found")
