@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from core import audit, ids
 from core.actor import Actor
+from core.db import Database
 from core.errors import Conflict, Damaged, Denied, Invalid, NotFound, PreconditionFailed
 from imaging import annotations
 from imaging.annotations import AnnotationVersion, Mark
@@ -231,11 +232,11 @@ def test_words_and_lines_are_sealed(world: World, instance_id: UUID) -> None:
         assert b"OMUROV" not in db.scalars(select(AnnotationVersion.body)).one()
 
 
-def test_a_sealed_mark_does_not_open_in_another_s_place(world: World, instance_id: UUID) -> None:
+def test_a_sealed_mark_does_not_open_in_another_s_place(world: World, root: Database, instance_id: UUID) -> None:
     """Attacks 46 and 47: swapped between rows, and an older version played again."""
     one = draw(world, world.surgeon, instance_id)
     change(world, world.surgeon, one, 1, text="second")
-    with world.database.begin() as db:
+    with root.begin() as db:
         first, second = db.scalars(select(AnnotationVersion).order_by(AnnotationVersion.version)).all()
         second.body = first.body
     with pytest.raises(Damaged):

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from core import audit, ids
+from core.db import Database
 from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed, TooLarge
 from registry import board, cases, drafts, entries, notices
 from registry.drafts import DraftRow
@@ -356,12 +357,12 @@ def test_those_who_read_the_case_are_told_of_a_late_entry_and_its_author_is_not(
         assert "entry-added" not in [told.kind for told in notices.for_actor(db, world.cast.surgeon.actor)]
 
 
-def test_a_stored_entry_cannot_be_moved_to_another_case_or_version(world: World) -> None:
+def test_a_stored_entry_cannot_be_moved_to_another_case_or_version(world: World, root: Database) -> None:
     with world.begin() as db:
         one, two = world.case(db), world.case(db)
         first, second = world.injury(db, one), world.injury(db, two)
     for column, value in (("body", first.body), ("version", 7)):
-        with world.begin() as db:
+        with root.begin() as db:
             setattr(db.get_one(Entry, second.id), column, value)
             with pytest.raises(Exception, match="sealed"):
                 entries.for_case(db, world.cast.surgeon.actor, two.id)

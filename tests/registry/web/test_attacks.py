@@ -310,16 +310,16 @@ def test_the_viewer_opens_nothing_but_its_own_case(house: House) -> None:
 
 
 def test_no_page_may_be_framed(house: House) -> None:
-    for headers in _headers(house):
+    for headers in _headers(house, pictured(house)):
         assert headers["x-frame-options"] == "DENY"
         assert "frame-ancestors 'none'" in headers["content-security-policy"] or headers["content-security-policy"] == "sandbox"
 
 
 def test_nothing_about_anybody_is_kept_by_a_cache(house: House) -> None:
     """Every answer of every route says no-store; an address dressed up as a style sheet is no page (web cache deception)."""
-    for headers in _headers(house):
+    names = pictured(house)
+    for headers in _headers(house, names):
         assert headers["cache-control"] == "no-store"
-    names = ids_of(house.world)
     client = house.browser(house.world.cast.surgeon)
     for path in ("/cases", f"/cases/{names['case_id']}", f"/cases/{names['case_id']}/record", "/account", "/api/v1/me"):
         for dressed in (f"{path}/x.css", f"{path}.css", f"{path};x.css", f"{path}%00.css", f"{path}/..%2fstatic/shanhai.css"):
@@ -328,8 +328,7 @@ def test_nothing_about_anybody_is_kept_by_a_cache(house: House) -> None:
             assert answer.headers["cache-control"] == "no-store"
 
 
-def _headers(house: House) -> Iterator[Any]:
-    names = pictured(house)
+def _headers(house: House, names: dict[str, str]) -> Iterator[Any]:
     clients = {part: house.browser(getattr(house.world.cast, part)) for part in ("surgeon", "expert", "nurse", "coordinator")}
     for (method, path), expect in EXPECTATIONS.items():
         if method in ("GET", "HEAD"):

@@ -1,5 +1,7 @@
 """Every route × everybody whose right has ended, or who never had one in the hospital that owns the case (attacks 1 and 10)."""
 
+import datetime as dt
+import time
 from collections.abc import Callable
 from uuid import UUID
 
@@ -19,10 +21,9 @@ from tests.registry.web.test_routes import ask, pictured
 PATIENT = "张卫国"
 
 
-def let_in(house: House, db: Tx, names: dict[str, str], member: Member) -> grants.Grant:
+def let_in(house: House, db: Tx, names: dict[str, str], member: Member, *, life: dt.timedelta = dt.timedelta(days=30)) -> grants.Grant:
     """The hospital that owns the case lets an expert of the invited one in."""
-    cast = house.world.cast
-    until = ids.now().replace(year=ids.now().year + 1)
+    cast, until = house.world.cast, ids.now() + life
     where = {"case_id": UUID(names["case_id"]), "organisation_id": cast.aral.id, "grantee_organisation_id": cast.taizhou.id}
     return grants.give(
         db, cast.surgeon.actor, **where, role="expert", person_id=member.id, sees_identity=True, expires_at=until, reason="test"
@@ -31,8 +32,10 @@ def let_in(house: House, db: Tx, names: dict[str, str], member: Member) -> grant
 
 def expired(house: House, names: dict[str, str], member: Member) -> None:
     """The expert's right has run its time."""
+    short = dt.timedelta(milliseconds=500)
     with house.world.begin() as db:
-        let_in(house, db, names, member).expires_at = ids.now()
+        let_in(house, db, names, member, life=short)
+    time.sleep(short.total_seconds())
 
 
 def revoked(house: House, names: dict[str, str], member: Member) -> None:
