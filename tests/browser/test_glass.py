@@ -46,7 +46,7 @@ def test_a_nurse_breaks_the_glass_and_an_auditor_reviews_it(
     case = page.url
     for path in ("", "/record", "/pictures", "/viewer", "/consents"):
         page.goto(case + path)
-        expect(page.locator(".emergency")).to_be_visible()
+        expect(page.locator(".broken-glass")).to_be_visible()
     for language, viewport in LOOKED_AT:
         seen = visit(case, login="ma", language=language, viewport=viewport)
         sound(seen, axe, shot, f"glass-case-{language}-{viewport}")
@@ -59,7 +59,7 @@ def test_a_nurse_breaks_the_glass_and_an_auditor_reviews_it(
     page = visit("/cases", login="ma", language="en")
     assert page.locator(".table tbody tr").count() == before + 1
     page = visit(case, login="ma", language="en")
-    page.locator(".emergency button").click()
+    page.locator(".broken-glass button").click()
     page.wait_for_url("**/cases")
     assert page.locator(".table tbody tr").count() == before
     for language, viewport in LOOKED_AT:
