@@ -120,6 +120,16 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         launched.close()
 
 
+def give_code(page: Page, server: World, login: str) -> None:
+    """Prove again who one is, by the six digits, and go on: to a page, or to sending what was kept."""
+    kept = page.locator("form:has(#code) input[name=kept]").first.input_value()
+    page.fill("#code", server.code(login))
+    page.locator("form:has(#code) button").first.click()
+    if kept:
+        page.locator("main form:has(textarea[hidden]) button").click()
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
 class Complaints:
     """What pages said went wrong. ``tolerate`` takes a pattern of what a test provokes on purpose."""
 

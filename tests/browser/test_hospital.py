@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from playwright.sync_api import Page, expect
 
 from tests.auth.test_machines import certify
-from tests.browser.conftest import VIEWPORTS, Complaints, Visit, World, speak
+from tests.browser.conftest import VIEWPORTS, Complaints, Visit, World, give_code, speak
 
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 400 + b"%%EOF\n"
 REFUSED = "status of (403|422)"
@@ -36,16 +36,6 @@ def look(axe: Callable[[Page], list[str]], shot: Callable[..., Path]) -> Look:
     return looked
 
 
-def prove(page: Page, server: World, login: str) -> None:
-    """Give the second factor where it is asked for, and go on with what one was doing: to a page, or to sending what was kept."""
-    kept = page.locator("input[name=kept]").input_value()
-    page.locator("input[name=code]").fill(server.code(login))
-    page.locator("main form button").click()
-    if kept:
-        page.locator("main form[action^='/hospital'] button").click()
-    page.wait_for_url(lambda url: "/sign-in" not in url)
-
-
 def test_two_hospitals_make_an_agreement_and_end_it(
     server: World, visit: Visit, look: Look, complaints: Complaints, tmp_path: Path
 ) -> None:
@@ -55,7 +45,7 @@ def test_two_hospitals_make_an_agreement_and_end_it(
     ours = visit("/hospital/agreements", login="tao", fresh=True)
     look(ours, "agreements")
     ours.locator("a[href='/hospital/agreements/new']").first.click()
-    prove(ours, server, "tao")
+    give_code(ours, server, "tao")
     look(ours, "agreement-new")
     ours.locator("#other_id").select_option(index=1)
     ours.locator("label.choice:has(input[value=consultation])").click()
@@ -78,7 +68,7 @@ def test_two_hospitals_make_an_agreement_and_end_it(
     assert got.value.suggested_filename.endswith(".pdf")
     assert got.value.path().read_bytes() == PDF
     theirs.locator("form[action$='/confirm'] button").click()
-    prove(theirs, server, "he")
+    give_code(theirs, server, "he")
     expect(theirs.locator("form[action$='/confirm']")).to_have_count(0)
     look(theirs, "agreement-standing")
     theirs.locator("details.more summary").click()
@@ -107,7 +97,7 @@ def test_a_machine_is_registered_and_a_private_key_is_not(server: World, visit: 
     assert page.input_value("#ae_title") == title
     page.fill("#certificate", certify(f"{'long-name.' * 5}example", key=key, ends=20)[0])
     page.locator("form[action='/hospital/machines'] button").click()
-    prove(page, server, "tao")
+    give_code(page, server, "tao")
     expect(page.get_by_text(title)).to_be_visible()
     look(page, "machines")
     page.locator(f"li:has(code:text-is('{title}')) form[action$='/revoke'] button").click()
