@@ -153,22 +153,21 @@ class Worker:
     """Runs jobs until stopped, in threads of the server or as a process of its own.
 
     A job enqueued by this process is taken up at once, one of another process within ``poll`` seconds.
-    ``periodic`` names what else to run, each with the seconds between two runs and in a thread of its own;
+    Each of ``lanes`` has a thread of its own and does the kinds it has handlers for: a short job in one
+    never waits for a long one in another. ``periodic`` names what else to run, each with the seconds between two runs and in a thread of its own;
     nothing, however long, keeps it waiting.
     """
 
     def __init__(
         self,
         database: Database,
-        handlers: Mapping[str, Handler],
-        *,
+        *lanes: Mapping[str, Handler],
         periodic: Sequence[tuple[float, Periodic]] = (),
-        threads: int = 1,
         poll: float = POLL_SECONDS,
     ) -> None:
-        self._database, self._handlers, self._poll = database, handlers, poll
+        self._database, self._poll = database, poll
         self._stopping = threading.Event()
-        loops = [self._work] * threads + [partial(self._tick, seconds, task) for seconds, task in periodic]
+        loops = [partial(self._work, lane) for lane in lanes] + [partial(self._tick, seconds, task) for seconds, task in periodic]
         self._threads = [threading.Thread(target=loop, name=f"shanhai-worker-{n}", daemon=True) for n, loop in enumerate(loops)]
 
     def start(self) -> None:
@@ -192,12 +191,12 @@ class Worker:
         finally:
             self.stop()
 
-    def _work(self) -> None:
-        """One thread's loop over the jobs. It outlives a database that is away for a while."""
+    def _work(self, handlers: Mapping[str, Handler]) -> None:
+        """One lane's loop over its jobs. It outlives a database that is away for a while."""
         while not self._stopping.is_set():
             rung = _bell.count
             try:
-                busy = run_once(self._database, self._handlers)
+                busy = run_once(self._database, handlers)
             except (SQLAlchemyError, ShanhaiError) as error:
                 log.error("the worker cannot reach its database: %s", _failure(error))
                 busy = False

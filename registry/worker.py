@@ -20,9 +20,13 @@ HOUR_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
 
 
-def handlers(pool: Pool) -> dict[str, Handler]:
-    """Every kind of job and what does it; the pool parses what has to be parsed."""
-    return {
+def lanes(pool: Pool) -> tuple[dict[str, Handler], dict[str, Handler]]:
+    """Every kind of job and what does it: images, which ``pool`` parses and which take minutes, and all else, which takes an instant.
+
+    In lanes of their own, for a call for help must not wait behind a CT.
+    """
+    images = {**intake.handlers(pool, expected=matching.expected), **previews.handlers(pool)}
+    short: dict[str, Handler] = {
         board.RECHECK: board.recheck,
         referrals.OVERDUE: referrals.overdue,
         consents.WITHDRAWN: referrals.consent_withdrawn,
@@ -31,9 +35,8 @@ def handlers(pool: Pool) -> dict[str, Handler]:
         news.TELL: notices.told,
         proposals.EXPIRE: proposals.expire,
         glass.REMIND: glass.remind,
-        **intake.handlers(pool, expected=matching.expected),
-        **previews.handlers(pool),
     }
+    return images, short
 
 
 def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
@@ -49,7 +52,7 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
         (DAY_SECONDS, orphans.sweep),
         (DAY_SECONDS, documents.sweep),
     ]
-    return Worker(database, handlers(pool), periodic=periodic)
+    return Worker(database, *lanes(pool), periodic=periodic)
 
 
 def remind(database: Database) -> None:

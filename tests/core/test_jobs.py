@@ -393,15 +393,15 @@ def test_a_long_periodic_task_keeps_no_other_waiting(database: Database) -> None
     worker.stop()
 
 
-def test_a_long_job_keeps_no_periodic_task_and_no_second_thread_waiting(database: Database) -> None:
-    """A checkpoint within ten seconds must not wait for a CT of two hundred slices."""
+def test_a_long_job_keeps_no_periodic_task_and_no_other_lane_waiting(database: Database) -> None:
+    """Neither a checkpoint nor a call for help must wait for a CT of two hundred slices."""
     blocking, ticks, done = threading.Event(), list[float](), Done()
 
     def long(database: Database, job: Job) -> None:
         assert blocking.wait(20)
 
     ask(database, "intake")
-    worker = Worker(database, {"intake": long, "preview": done}, threads=2, periodic=[(0.05, lambda database: ticks.append(0))])
+    worker = Worker(database, {"intake": long}, {"preview": done}, periodic=[(0.05, lambda database: ticks.append(0))])
     worker.start()
     until(lambda: [row.state for row in rows(database)] == ["running"])
     before = len(ticks)

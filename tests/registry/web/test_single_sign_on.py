@@ -260,8 +260,8 @@ def test_a_link_that_is_taken_is_told_on_the_page_of_links(house: House, liar: L
 def test_the_person_is_told_of_a_link(house: House, liar: Liar) -> None:
     surgeon = house.world.cast.surgeon
     link(house, surgeon, set_up(house, liar.issuer), "1")
-    handlers = worker.handlers(house.app.state.pool)
-    while jobs.run_once(house.world.database, handlers):
+    _, short = worker.lanes(house.app.state.pool)
+    while jobs.run_once(house.world.database, short):
         pass
     with house.world.begin() as db:
         assert [one.kind for one in notices.for_actor(db, surgeon.actor)] == ["account-link-added"]
