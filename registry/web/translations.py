@@ -80,7 +80,8 @@ def translate(language: str, key: str, **params: str | int | float) -> str:
     text, faults = bundle.format_pattern(message.value, params)
     for fault in faults:
         log.warning("catalogue of %s, %s: %s", language, key, type(fault).__name__)
-    return str(text)
+    # a time that ends with its zone, "04:24（新疆时间）", brings its own room
+    return str(text).replace("） ", "）")
 
 
 def language_of(request: HTTPConnection) -> str:

@@ -217,3 +217,8 @@ def test_no_word_stands_in_a_template() -> None:
         if left:
             found[path.name] = left
     assert not found
+
+
+def test_a_full_width_sign_brings_its_own_room() -> None:
+    assert translate("zh", "restrict-since", since="04:24（新疆时间）") == "04:24（新疆时间）起"
+    assert translate("zh", "restrict-since", since="2026 年 1 月 1 日 04:24") == "2026 年 1 月 1 日 04:24 起"
