@@ -120,13 +120,19 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         launched.close()
 
 
+def type_code(page: Page, server: World, login: str) -> None:
+    """The six digits, where they are asked for."""
+    page.fill("#code", server.code(login))
+    page.locator("form:has(#code) button").first.click()
+
+
 def give_code(page: Page, server: World, login: str) -> None:
     """Prove again who one is, by the six digits, and go on: to a page, or to sending what was kept."""
     kept = page.locator("form:has(#code) input[name=kept]").first.input_value()
-    page.fill("#code", server.code(login))
-    page.locator("form:has(#code) button").first.click()
+    type_code(page, server, login)
     if kept:
-        page.locator("main form:has(textarea[hidden]) button").click()
+        page.locator("#code").wait_for(state="detached")
+        page.locator("main form .actions button").click()
     page.wait_for_url(lambda url: "/sign-in" not in url)
 
 
@@ -270,6 +276,29 @@ def shot(request: pytest.FixtureRequest) -> Callable[..., Path]:
         return path
 
     return take
+
+
+Look = Callable[[Page, str], None]
+
+
+@pytest.fixture
+def look(
+    request: pytest.FixtureRequest, axe: Callable[[Page], list[str]], shot: Callable[..., Path], language: str, viewport: str
+) -> Iterator[Look]:
+    """Look at a page where a walk stands, and keep a picture of it under the name of the walk's file.
+
+    What scrolls sideways fails at once; what axe finds, at the end, for a walk shows more than its first fault.
+    """
+    walk = request.module.__name__.rpartition("test_")[2].replace("_", "-")
+    wrong: list[str] = []
+
+    def at(page: Page, name: str) -> None:
+        wrong.extend(f"{name}: {finding}" for finding in axe(page))
+        shot(page, f"{walk}-{name}-{language}-{viewport}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
+
+    yield at
+    assert wrong == []
 
 
 def _ready(url: str) -> bool:

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests import identity
 from tests.browser import chromium
-from tests.browser.conftest import Complaints, Visit, World
+from tests.browser.conftest import Complaints, Look, Visit, World, type_code
 from tests.identity import RealProvider
 
 HERE = "/account/sign-in-providers"
@@ -47,23 +47,15 @@ def test_link_sign_in_and_end_the_link(
     visit: Visit,
     server: World,
     provider: RealProvider,
-    axe: Callable[[Page], list[str]],
-    shot: Callable[..., Path],
+    look: Look,
     language: str,
     viewport: str,
 ) -> None:
-    wrong: list[str] = []
-
-    def look(page: Page, name: str) -> None:
-        wrong.extend(f"{name}: {finding}" for finding in axe(page))
-        shot(page, f"sign-on-{name}-{language}-{viewport}")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
-
     provider.next(f"lin-{language}", "pwd")
     page = visit(HERE, login="lin", language=language, viewport=viewport, fresh=True)
     look(page, "01-none")
     page.locator("main a.button").click()
-    give_code(page, server)
+    type_code(page, server, "lin")
     page.wait_for_url(f"**{HERE}")
     expect(page.locator("main .thread li")).to_have_count(1)
     look(page, "02-linked")
@@ -73,7 +65,7 @@ def test_link_sign_in_and_end_the_link(
     look(visitor, "03-sign-in")
     visitor.locator("a[href^='/sign-in/oidc/']").click()
     look(visitor, "04-code")
-    give_code(visitor, server)
+    type_code(visitor, server, "lin")
     visitor.wait_for_url("**/cases")
 
     # then the second factor too, and nothing is asked here
@@ -86,13 +78,6 @@ def test_link_sign_in_and_end_the_link(
     page.locator("main .thread button").click()
     page.wait_for_url(f"**{HERE}")
     expect(page.locator("main .thread")).to_have_count(0)
-    assert wrong == []
-
-
-def give_code(page: Page, server: World) -> None:
-    """Type the code of the moment and press Enter."""
-    page.locator("input[name=code]").fill(server.code("lin"))
-    page.locator("input[name=code]").press("Enter")
 
 
 def test_a_stranger_to_us_is_told_what_to_do(

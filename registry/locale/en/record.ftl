@@ -7,7 +7,7 @@ error-case-changed-meanwhile-next = Look at it as it stands now and try again; n
 error-case-state-forbids = The case is not at the point where this can be done.
 error-case-urgency-too-low = A case of this kind cannot be less urgent.
 error-patient-not-found = There is no such patient in your hospital.
-error-patient-changed-meanwhile = Somebody else has just changed this patient’s details.
+error-patient-changed-meanwhile = Somebody else has just changed this patient's details.
 error-patient-looks-known = { $count ->
     [one] One patient of your hospital looks like this one.
    *[other] { $count } patients of your hospital look like this one.
@@ -25,11 +25,11 @@ error-field-injury-time-needed = Say when the injury was, here or under Injury. 
 error-field-picture-unknown = This picture does not belong to this case.
 error-text-identifies-patient = The words give away who the patient is, and the other hospital is not to see that.
 error-text-identifies-patient-next = Take the name or number out, or let the referral show who the patient is.
-error-text-names-patient = The patient’s name stands here. Please leave it out.
+error-text-names-patient = The patient's name stands here. Please leave it out.
 error-text-has-patient-number = A number of the patient stands here. Please leave it out.
-error-text-has-patient-phone = The patient’s telephone number stands here. Please leave it out.
-error-text-has-birth-date = The patient’s date of birth stands here. Please leave it out.
-error-consent-missing = The patient’s consent to this is not recorded. In an emergency you may go on: say why.
+error-text-has-patient-phone = The patient's telephone number stands here. Please leave it out.
+error-text-has-birth-date = The patient's date of birth stands here. Please leave it out.
+error-consent-missing = The patient's consent to this is not recorded. In an emergency you may go on: say why.
 error-consent-excused-only-in-emergency = Only an emergency goes on without consent.
 error-consent-statement-senseless = This does not follow from what was recorded before.
 error-referral-not-found = There is no such referral.

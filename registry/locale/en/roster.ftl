@@ -44,7 +44,7 @@ roster-gap = from { $since } until { $until }
 roster-span = { $since } – { $until }
 
 roster-cover = Somebody comes in instead
-roster-cover-help = They are called first; whoever’s turn it is comes last. For a swap, enter one for each of the two turns.
+roster-cover-help = They are called first; whoever's turn it is comes last. For a swap, enter one for each of the two turns.
 roster-cover-who = Who comes in
 roster-cover-go = Let them come in
 roster-cover-line = { $name } stands in, { $since } – { $until }
