@@ -24,7 +24,7 @@ from core.ledger import Head
 from core.settings import Settings
 from imaging import previews as renditions
 from imaging.sandbox import Pool
-from registry import cli_people, cli_policy, cli_sso, demo_world, sample, schema, walls
+from registry import cli_opinion, cli_people, cli_policy, cli_sso, demo_world, sample, schema, walls
 from registry import worker as workers
 from registry.app import bring_up_to_date, create_app, listening, open_database
 
@@ -41,6 +41,7 @@ org_app = typer.Typer(no_args_is_help=True, help="Hospitals: add, list, agree, s
 keys_app = typer.Typer(no_args_is_help=True, help="Keys: init, status.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log: verify, checkpoint, export.")
 user_app.add_typer(cli_people.app)
+app.add_typer(cli_opinion.app, name="opinion")
 for name, group in {"user": user_app, "org": org_app, "keys": keys_app, "audit": audit_app}.items():
     app.add_typer(group, name=name)
 org_app.command("sso")(cli_sso.sso)
@@ -300,7 +301,7 @@ def keys_init() -> None:
 
 @keys_app.command("status")
 def keys_status() -> None:
-    """Count the keys of each hospital, by kind.
+    """Count the keys of each hospital, by kind, and print the public key that its opinions are signed with.
 
     Example:  shanhai keys status
     """
@@ -308,6 +309,7 @@ def keys_status() -> None:
         for organisation in organisations.every(db):
             counts = ", ".join(f"{count} {kind}" for kind, count in sorted(db.keyring.count(db, organisation.id).items()))
             print(f"{organisation.id}  {organisation.name_en}: {counts}")
+            print(f"    signs opinions with {db.keyring.public_key(db, organisation.id).hex()}")
 
 
 @app.command()

@@ -225,21 +225,39 @@ def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Signed]:
     return [dataclasses.replace(whole[row.id], addenda=tuple(addenda.get(row.id, ()))) for row in rows if row.addendum_to is None]
 
 
+def whole(db: Tx, actor: Actor, case_id: UUID, opinion_id: UUID) -> Signed:
+    """The opinion this is or belongs to, with all its addenda; recorded."""
+    for item in for_case(db, actor, case_id):
+        if opinion_id in {item.opinion.id, *(extra.opinion.id for extra in item.addenda)}:
+            return item
+    raise NotFound("opinion-not-found")
+
+
 def get(db: Tx, actor: Actor, opinion_id: UUID) -> Signed:
     """One signed opinion or addendum; recorded."""
-    row, case = _reach(db, actor, opinion_id)
+    row, case = reach(db, actor, opinion_id)
     return _signed(db, case, row, countersignatures.of_opinion(db, row.id))
+
+
+def reach(db: Tx, actor: Actor, opinion_id: UUID) -> tuple[Opinion, Case]:
+    """A signed opinion or addendum the actor may read, and its case; recorded."""
+    found = db.get(Opinion, opinion_id)
+    if found is None:
+        raise NotFound("opinion-not-found")
+    case = cases.reach(db, actor, found.case_id, "opinion:read")
+    cases.seen(db, actor, case, "opinion:read", object_type="opinion", object_id=found.id)
+    return found, case
 
 
 def canonical(db: Tx, actor: Actor, opinion_id: UUID) -> bytes:
     """The very bytes that were signed, for whoever checks them elsewhere; recorded."""
-    row, case = _reach(db, actor, opinion_id)
+    row, case = reach(db, actor, opinion_id)
     return cases.unseal(db, case, "opinion", "opinions", row.id, row.document)
 
 
 def verify(db: Tx, actor: Actor, opinion_id: UUID) -> Verdict:
     """Check a signed opinion: the hash and signatures of its bytes, the hospital's key, and the objects it names now."""
-    row, case = _reach(db, actor, opinion_id)
+    row, case = reach(db, actor, opinion_id)
     text = cases.unseal(db, case, "opinion", "opinions", row.id, row.document)
     content = json.loads(text)
     second = countersignatures.of_opinion(db, row.id)
@@ -317,15 +335,6 @@ def _given(db: Tx, case: Case, text: bytes, second: Countersignature | None) -> 
 
 def _start(db: Tx, actor: Actor, case: Case, addendum_to: UUID | None) -> drafts.Typed:
     return presented.reopened(db, case, drafts.author(actor), addendum_to)
-
-
-def _reach(db: Tx, actor: Actor, opinion_id: UUID) -> tuple[Opinion, Case]:
-    found = db.get(Opinion, opinion_id)
-    if found is None:
-        raise NotFound("opinion-not-found")
-    case = cases.reach(db, actor, found.case_id, "opinion:read")
-    cases.seen(db, actor, case, "opinion:read", object_type="opinion", object_id=found.id)
-    return found, case
 
 
 def _may_add(db: Tx, actor: Actor, case: Case, addendum_to: UUID | None) -> Opinion | None:

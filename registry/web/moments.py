@@ -64,11 +64,16 @@ class Clock:
 
     def exact(self, at: dt.datetime) -> str:
         """Day, time and zone; the day is left out when it is today."""
-        local = self.local(at)
-        time = self._t("moment-time-zone", time=local.strftime("%H:%M"), zone=self.zone_name())
-        if local.date() == self.local(ids.now()).date():
-            return time
-        return self._t("moment-day-time", day=self.date(local), time=time)
+        if self.local(at).date() == self.local(ids.now()).date():
+            return self._zoned(at)
+        return self.written(at)
+
+    def written(self, at: dt.datetime) -> str:
+        """Day, time and zone, for paper, which is read on another day."""
+        return self._t("moment-day-time", day=self.date(at), time=self._zoned(at))
+
+    def _zoned(self, at: dt.datetime) -> str:
+        return self._t("moment-time-zone", time=self.time(at), zone=self.zone_name())
 
     def ago(self, at: dt.datetime) -> str:
         """How long ago, or how long until, in one unit."""

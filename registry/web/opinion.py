@@ -24,7 +24,6 @@ from registry.cases import Case
 from registry.drafts import Draft
 from registry.forms import shown
 from registry.forms.opinion import AddendumText, OpinionText
-from registry.opinions import Signed
 from registry.web import gallery, scales
 from registry.web import presentations as before_senior
 from registry.web.case import banner
@@ -81,7 +80,7 @@ def check(request: Request, db: Db, me: Me, case_id: UUID, opinion_id: UUID) -> 
     """A signed opinion to print, with the outcome of checking it."""
     case = cases.get(db, me, case_id)
     verdict = opinions.verify(db, me, opinion_id)
-    item = _one(db, me, case_id, opinion_id)
+    item = opinions.whole(db, me, case_id, opinion_id)
     return render(request, "case/opinion_check.html", item=item, verdict=verdict, **banner(request, db, me, case))
 
 
@@ -142,13 +141,6 @@ def _decision(request: Request, db: Tx, me: Actor, case_id: UUID, opinion: UUID 
         raise NotFound("opinion-not-found")
     context = {**banner(request, db, me, case), "item": item, "values": values, "tried": tried}
     return render(request, "case/decision.html", status=tried.status, **context)
-
-
-def _one(db: Tx, me: Actor, case_id: UUID, opinion_id: UUID) -> Signed:
-    for item in opinions.for_case(db, me, case_id):
-        if opinion_id in {item.opinion.id, *(extra.opinion.id for extra in item.addenda)}:
-            return item
-    raise NotFound("opinion-not-found")
 
 
 def _raw(form: FormData, about: UUID | None) -> dict[str, str | list[str]]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -127,6 +127,10 @@ class Wall:
 
         try:
             await self.app(scope, self._bounded(scope, receive), noting)
+        except ClientDisconnect:
+            # a line that broke is no fault of ours, and nobody is there to read the answer
+            if not begun:
+                await problems.on_http(request, HTTPException(400))(scope, receive, send)
         except Exception as fault:  # noqa: BLE001 (the last resort: whatever it is, it is answered and logged)
             frames = "".join(traceback.format_tb(fault.__traceback__))
             log.error("request %s: %s\n%s", scope["state"]["request_id"], type(fault).__name__, frames)

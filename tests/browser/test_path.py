@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from imaging.phantoms import films, photos
 from imaging.phantoms.hand import Cut, Hand
+from registry import proofs
 from tests.browser.conftest import Look, Visit, World
 
 HAND = Hand(side="left", cuts=(Cut("index-middle", 0.45, 8.0),), seed=5)
@@ -143,6 +144,14 @@ def test_the_whole_path(
     assert "可再植" in page.content()
     expect(page.locator(".gallery .marks").first).to_be_visible()
     look(page, "12-answered")
+    page.locator("article.opinion .signature a").first.click()
+    look(page, "12-check")
+    with page.expect_download() as sheet:
+        page.locator("a[href$='/sheet']").click()
+    assert sheet.value.path().read_bytes().startswith(b"%PDF-1.7")
+    with page.expect_download() as proof:
+        page.locator("a[href$='/proof']").click()
+    assert proofs.check(proof.value.path().read_bytes()).holds
     page.goto(f"{home}/decision")
     pick(page, "choice", "accept")
     look(page, "13-decision")

@@ -133,6 +133,8 @@ def test_there_is_no_verb_that_changes_a_signed_opinion() -> None:
         "freeze",
         "give",
         "for_case",
+        "whole",
+        "reach",
         "get",
         "canonical",
         "verify",

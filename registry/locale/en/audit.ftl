@@ -92,6 +92,7 @@ audit-did-referral-answer = answered the question on { $case }
 audit-did-referral-decline = declined the question on { $case }
 audit-did-referral-escalate = noted silence past the deadline on { $case }
 audit-did-referral-withdraw = took the question on { $case } back
+audit-did-opinion-export = downloaded the opinion on { $case }
 audit-did-opinion-read = read the opinion on { $case }
 audit-did-opinion-draft = wrote on an opinion on { $case }
 audit-did-opinion-sign = signed the opinion on { $case }

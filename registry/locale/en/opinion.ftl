@@ -3,7 +3,6 @@ opinion-write-addendum = Write an addendum
 sign-title = Sign
 sign-means = Signing says: this is my opinion, on what I have seen here. It can never be changed afterwards, only added to; your name, your hospital and every picture and mark it rests on are kept with it.
 sign-go = Sign the opinion
-sign-sheet = Signature and stamp, where they are needed:
 check-whole = This opinion is what was signed.
 check-broken = Something does not agree with what was signed.
 check-hash-holds = The words are those that were signed.
@@ -20,3 +19,25 @@ decision-choice = Decision
 decision-reason = Why
 decision-reason-help = Needed unless the opinion is accepted as it stands.
 decision-go = Record the decision
+
+sheet-title = Opinion at a distance
+sheet-patient = Patient
+sheet-case = Case
+sheet-asking = Asking hospital
+sheet-asked = Asked by
+sheet-answering = Answering hospital
+sheet-decision = What the treating side decided
+sheet-pictures = Pictures, with the marks as they stood
+sheet-marks = { $count ->
+    [0] no marks
+    [one] 1 mark
+   *[other] { $count } marks
+}
+sheet-proof = To check
+sheet-proof-what = The signed bytes and the signature lie in this file (proof-1.json). Whoever holds the hospital's public key checks them without this system; the manual says how.
+sheet-licence = licence { $number }
+sheet-hand-expert = Expert, signature
+sheet-hand-asking = Treating doctor, signature
+sheet-hand-date = Date, stamp
+sheet-get = Download as PDF
+sheet-get-proof = Download the proof

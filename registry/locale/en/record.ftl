@@ -39,6 +39,7 @@ error-referral-open-already = This hospital has the question already and has not
 error-referral-of-other-expert = This question lies with another expert.
 error-referral-of-other-hospital = This question was put to another hospital.
 error-referral-state-forbids = The question is not at the point where this can be done.
+error-proof-unreadable = This file is no proof of an opinion.
 error-opinion-not-found = There is no such opinion.
 error-opinion-nothing-to-sign = There is nothing to sign. It may have been signed already.
 error-opinion-of-other-expert = Only who signed an opinion may add to it.

@@ -79,6 +79,7 @@ audit-did-referral-answer = 答复了病例 { $case } 的会诊
 audit-did-referral-decline = 婉拒了病例 { $case } 的会诊
 audit-did-referral-escalate = 标记病例 { $case } 的会诊超时
 audit-did-referral-withdraw = 撤回了病例 { $case } 的会诊
+audit-did-opinion-export = 下载了病例 { $case } 的会诊意见
 audit-did-opinion-read = 查看了病例 { $case } 的会诊意见
 audit-did-opinion-draft = 撰写了病例 { $case } 的会诊意见
 audit-did-opinion-sign = 签署了病例 { $case } 的会诊意见

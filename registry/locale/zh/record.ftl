@@ -36,6 +36,7 @@ error-referral-open-already = 该医院已收到这一问题，尚未答复。
 error-referral-of-other-expert = 这一问题由另一位专家负责。
 error-referral-of-other-hospital = 这一问题是向另一家医院提出的。
 error-referral-state-forbids = 会诊目前的状态不能进行此操作。
+error-proof-unreadable = 此文件不是会诊意见的核验文件。
 error-opinion-not-found = 没有这份会诊意见。
 error-opinion-nothing-to-sign = 没有可签署的内容，可能已经签署。
 error-opinion-of-other-expert = 只有签署者本人可以补充意见。

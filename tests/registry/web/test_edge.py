@@ -225,3 +225,27 @@ def test_health_needs_nobody_and_tells_nothing(house: House) -> None:
     told = client.get("/metrics").text
     assert 'route="/",' in told or 'route="/"' in told
     assert "li.na" not in told
+
+
+def test_a_line_that_breaks_is_no_fault(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """In the middle of a form the phone loses its network."""
+    caplog.set_level(logging.INFO, "shanhai")
+    heard = iter([{"type": "http.request", "body": b"login=li", "more_body": True}, {"type": "http.disconnect"}])
+    headers = {"host": BASE.partition("//")[2], "origin": BASE, "content-type": "application/x-www-form-urlencoded"}
+    scope = {
+        "type": "http", "method": "POST", "path": "/sign-in", "raw_path": b"/sign-in", "query_string": b"", "http_version": "1.1",
+        "scheme": "https", "client": ("192.0.2.7", 4711), "server": ("shanhai.test", 443), "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+
+    async def receive() -> Any:
+        return next(heard)
+
+    async def send(message: Any) -> None:
+        pass
+
+    with house.visitor() as client:
+        assert client.portal is not None
+        client.portal.call(house.app, scope, receive, send)
+    assert "POST /sign-in 400" in caplog.text
+    assert not [record for record in caplog.records if record.name == "shanhai.web" and record.levelno >= logging.WARNING]
