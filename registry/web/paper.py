@@ -30,7 +30,13 @@ def pdf(template: str, told: Mapping[str, Any], files: Mapping[str, bytes], at: 
     ``at`` is its date: the same words give the same bytes.
     """
     day = {"date": {"year": at.year, "month": at.month, "day": at.day}}
-    given = {"main": (TEMPLATES / template).read_bytes(), "told.json": json.dumps(_printable(dict(told)) | day).encode(), **files}
+    house = (TEMPLATES / "house.typ").read_bytes()
+    given = {
+        "main": (TEMPLATES / template).read_bytes(),
+        "house.typ": house,
+        "told.json": json.dumps(_printable(dict(told)) | day).encode(),
+        **files,
+    }
     made: bytes = typst.compile(
         given,  # type: ignore[call-overload]
         font_paths=[font.parent for font in FONTS],

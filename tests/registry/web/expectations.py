@@ -90,6 +90,7 @@ CASES: dict[tuple[str, str], Expect] = {
     ("POST", "/cases/{case_id}/opinion/draft"): act("expert", findings="A clean cut."),
     ("POST", "/cases/{case_id}/opinion"): act("expert", 422, code="000000"),
     ("GET", "/cases/{case_id}/opinions/{opinion_id}"): page(),
+    ("GET", "/cases/{case_id}/consents/sheet"): page(),
     ("GET", "/cases/{case_id}/opinions/{opinion_id}/proof"): page(),
     ("GET", "/cases/{case_id}/opinions/{opinion_id}/sheet"): page(),
     ("GET", "/cases/{case_id}/presentations/{presentation_id}"): page("expert"),

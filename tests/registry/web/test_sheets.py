@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from auth.people import Person
 from core import audit
-from registry import decisions, opinions, proofs
+from registry import consents, decisions, opinions, proofs
 from registry.opinions import Opinion
 from registry.web import paper
 from tests.imaging import samples
@@ -119,3 +119,26 @@ def test_an_opinion_of_another_case_is_not_there(house: House) -> None:
     for what in ("sheet", "proof"):
         assert client.get(f"/cases/{other}/opinions/{opinion.id}/{what}").status_code == 404
         assert client.get(f"/cases/{case_id}/opinions/{case_id}/{what}").status_code == 404
+
+
+def test_the_consent_sheet_says_it_in_both_languages(house: House) -> None:
+    cast = house.world.cast
+    with house.world.begin() as db:
+        case = house.world.case(db, consent=False)
+        house.world.injury(db, case)
+    client = house.browser(cast.surgeon)
+    answer = client.get(f"/cases/{case.id}/consents/sheet")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
+    reader = PdfReader(io.BytesIO(answer.content), strict=True)
+    assert len(reader.pages) == 1
+    said = text(reader)
+    for words in (
+        "远程会诊知情同意书", "Consent to consultation at a distance", NAME, "A000001", "阿拉尔第一师医院", "Aral First Division Hospital",
+        "教学使用", "Teaching", "科研使用", "Research", "同意 I agree", "不同意 I do not agree", "您可随时告知本院撤回", "take any consent back",
+        "15 年", "患者签名", "Patient, signature",
+    ):  # fmt: skip
+        assert words.replace(" ", "") in said, words
+    # before anybody was asked the other hospital is written by hand
+    assert "台州骨科医院" not in said
+    with house.world.begin() as db:
+        assert consents.standing(db, cast.surgeon.actor, case.id) == dict.fromkeys(consents.PURPOSES)

@@ -1,0 +1,17 @@
+consent-sheet-get = Sheet to sign (PDF)
+consent-sheet-title = Consent to consultation at a distance
+consent-sheet-lead = Please answer each question by itself. Whatever you answer, you will be treated here.
+consent-sheet-treatment = Doctors of the hospital named above look at the records and pictures of this injury and advise your doctor. They see your age and sex; your name only where the treatment needs it, and then it is recorded. Your doctor decides and stays responsible.
+consent-sheet-transfer = The records and pictures of this injury are passed to that hospital, encrypted on the way and in store. It keeps its opinion and what it rests on in its own archive. Every access is recorded; you can ask who has seen them.
+consent-sheet-teaching = Pictures and course, without your name or anything else that tells who you are, may be used to teach doctors.
+consent-sheet-research = Data and pictures, without your name or anything else that tells who you are, may be used in research that an ethics committee has approved.
+consent-sheet-agree = I agree
+consent-sheet-disagree = I do not agree
+consent-sheet-right-refuse = Without the first two, the other hospital cannot be asked, except in an emergency. Teaching and research may be refused without any disadvantage.
+consent-sheet-right-withdraw = You may take any consent back at any time, by telling this hospital. From then on nobody is let in by it; what was done before stays valid and in the record.
+consent-sheet-right-keep = The record is kept as long as the law asks: at least 15 years after the last visit as an outpatient, 30 years after the last discharge as an inpatient.
+consent-sheet-right-ask = You may ask this hospital what is recorded about you, have mistakes corrected, and complain.
+consent-sheet-hand-patient = Patient, signature
+consent-sheet-hand-relation = Or representative, relation
+consent-sheet-hand-doctor = Who explained it
+consent-sheet-hand-date = Date

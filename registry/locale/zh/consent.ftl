@@ -1,0 +1,17 @@
+consent-sheet-get = 签字用知情同意书（PDF）
+consent-sheet-title = 远程会诊知情同意书
+consent-sheet-lead = 请逐项选择。无论如何选择，都不影响您在本院的治疗。
+consent-sheet-treatment = 上述医院的医师查看本次受伤的病历和影像，为您的经治医师提供意见。他们能看到您的年龄和性别；仅在治疗需要时可看到姓名，并留有记录。治疗由您的经治医师决定并负责。
+consent-sheet-transfer = 将本次受伤的病历和影像提供给该医院，传输和存储均加密。该医院自行归档其会诊意见及所依据的资料。每次查看均有记录，您可以询问谁看过。
+consent-sheet-teaching = 影像和治疗经过在去除姓名及其他可识别身份的信息后，可用于医师教学。
+consent-sheet-research = 数据和影像在去除姓名及其他可识别身份的信息后，可用于经伦理委员会批准的研究。
+consent-sheet-agree = 同意
+consent-sheet-disagree = 不同意
+consent-sheet-right-refuse = 前两项不同意的，除紧急情况外不能邀请该医院会诊。不同意教学和科研使用，对您没有任何影响。
+consent-sheet-right-withdraw = 您可随时告知本院撤回任何一项同意。撤回后不再据此向任何人开放；此前已进行的处理仍然有效并保留在病历中。
+consent-sheet-right-keep = 病历按规定保存：门诊病历自最后一次就诊起不少于 15 年，住院病历自最后一次出院起不少于 30 年。
+consent-sheet-right-ask = 您有权向本院查询、更正与您有关的记录，并可投诉。
+consent-sheet-hand-patient = 患者签名
+consent-sheet-hand-relation = 或代理人签名、关系
+consent-sheet-hand-doctor = 告知医师签名
+consent-sheet-hand-date = 日期
