@@ -167,6 +167,36 @@ def pass_on(db: Tx, actor: Actor, action: str, *, case_id: UUID, person_id: UUID
     )
 
 
+def call_in(db: Tx, *, case_id: UUID, grantee_organisation_id: UUID, person_id: UUID, reason: str) -> Grant | None:
+    """Let an expert of an invited hospital into the case in the product's own name, when that hospital is silent.
+
+    By what the hospital was given for the same ``reason``: not longer and seeing no more. None where that has ended
+    and where the expert is let in already. Raises NotFound for somebody who is no expert there.
+    """
+    if not people.serves(db, grantee_organisation_id, "expert", person_id):
+        raise NotFound("person-not-found")
+    live = select(Grant).where(Grant.case_id == case_id, Grant.grantee_organisation_id == grantee_organisation_id)
+    live = live.where(Grant.revoked_at.is_(None), Grant.expires_at > ids.now())
+    hospital = db.scalars(live.where(Grant.reason == reason, Grant.person_id.is_(None)).order_by(Grant.expires_at.desc())).first()
+    if hospital is None or db.scalars(live.where(Grant.person_id == person_id, Grant.role == "expert")).first():
+        return None
+    return _put(
+        db,
+        Actor.system(hospital.organisation_id),
+        Grant(
+            case_id=case_id,
+            organisation_id=hospital.organisation_id,
+            grantee_organisation_id=grantee_organisation_id,
+            person_id=person_id,
+            role="expert",
+            sees_identity=hospital.sees_identity,
+            reason=reason,
+            given_by=None,
+            expires_at=hospital.expires_at,
+        ),
+    )
+
+
 def revoke(db: Tx, actor: Actor, grant_id: UUID, *, because: str) -> Grant:
     """End a grant at once, for a reason given as a code.
 

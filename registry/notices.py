@@ -29,6 +29,7 @@ KINDS = (
     "referral-declined",
     "referral-escalated",
     "referral-backup",
+    "referral-called",
     "referral-withdrawn",
     "opinion-signed",
     "opinion-addendum",

@@ -200,7 +200,7 @@ def give(db: Tx, actor: Actor, case: Case, opinion: Opinion, canonical: bytes) -
     db.flush()
     referral = db.get(Referral, opinion.referral_id) if opinion.referral_id else None
     if opinion.addendum_to is None:
-        referrals.answered(db, actor, case, referral)
+        referrals.answered(db, actor, case, referral, opinion.author_id)
         if opinion.urgency:
             cases.raise_urgency(db, actor, case, opinion.urgency, "opinion")
     told = audience.participants(db, case) | ({referral.requested_by} if referral else set())

@@ -6,6 +6,7 @@ Steps are appended and never changed. For ``registry.referrals``, whose verbs ch
 import datetime as dt
 import json
 from dataclasses import dataclass
+from itertools import takewhile
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, select
@@ -31,6 +32,9 @@ CLOCKS: dict[str, dict[str, dt.timedelta]] = {
     "urgent": {"requested": 10 * _MINUTE, "allocated": 20 * _MINUTE, "acknowledged": 30 * _MINUTE},
     "routine": {"requested": 1 * _HOUR, "allocated": 8 * _HOUR, "acknowledged": 24 * _HOUR},
 }
+
+LONGEST_PAUSE = dt.timedelta(hours=24)
+"""Between two reminders of a question that nobody is left to be called for."""
 
 OVERDUE = "referral:overdue"
 TEXT_LIMIT = 4000
@@ -83,6 +87,12 @@ class Asked:
     referral: Referral
     words: Words
     steps: tuple[Step, ...]
+
+    @property
+    def called(self) -> tuple[UUID, ...]:
+        """The experts called since the question has been silent, the first first."""
+        silent = takewhile(lambda step: step.event == "escalate", reversed(self.steps))
+        return tuple(step.person_id for step in silent if step.person_id)[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +157,28 @@ def move(
     if event in ("allocate", "decline", "withdraw"):
         presented.lapse(db, actor, case, referral, but=person_id)
     db.flush()
-    step(db, actor, case, referral, event, person_id=person_id, code=code, words=words)
+    row = step(db, actor, case, referral, event, person_id=person_id, code=code, words=words)
+    if event == "escalate":
+        _watch_on(db, referral, row)
+
+
+def silence(db: Tx, referral: Referral) -> list[ReferralStep]:
+    """The escalations since somebody took a step, oldest first; ``person_id`` is the expert that one called."""
+    rows = select(ReferralStep).where(ReferralStep.referral_id == referral.id).order_by(ReferralStep.at.desc(), ReferralStep.id.desc())
+    return list(takewhile(lambda row: row.event == "escalate", db.scalars(rows)))[::-1]
+
+
+def called(db: Tx, referral: Referral) -> list[UUID]:
+    """The experts called since the question has been silent, the first first: each may take it."""
+    return [row.person_id for row in silence(db, referral) if row.person_id]
+
+
+def _watch_on(db: Tx, referral: Referral, escalation: ReferralStep) -> None:
+    """Have a silent question looked at again: after the time of its first step while there is somebody to call, then ever later."""
+    rounds = max(0, len(silence(db, referral)) - (duty.CALLED - 1))
+    pause = min(CLOCKS[referral.urgency]["requested"] * 2**rounds, LONGEST_PAUSE)
+    payload: dict[str, str | int] = {"referral_id": str(referral.id), "after": str(escalation.id)}
+    jobs.enqueue(db, OVERDUE, payload, organisation_id=referral.organisation_id, run_at=ids.now() + pause, key=f"{OVERDUE}:{escalation.id}")
 
 
 def _due(referral: Referral, now: dt.datetime) -> dt.datetime | None:
@@ -171,7 +202,7 @@ def step(
     person_id: UUID | None = None,
     code: str | None = None,
     words: str = "",
-) -> None:
+) -> ReferralStep:
     """Append a step to a referral's history and record it."""
     row = ReferralStep(
         id=ids.new(),
@@ -201,6 +232,7 @@ def step(
         person_id=person_id,
         detail=detail,
     )
+    return row
 
 
 def watch(db: Tx, referral: Referral) -> None:
@@ -239,6 +271,8 @@ def waiting_for(db: Tx, referral: Referral, now: dt.datetime | None = None) -> W
         on_duty = [one.person_id for one in roster.people] if roster else []
         who = list(dict.fromkeys([*on_duty, *coordinators(db, referral.to_organisation_id)]))
         event, since = "allocate", referral.requested_at
+    # whoever was called last is the next to be telephoned
+    who = list(dict.fromkeys([*reversed(called(db, referral)), *who]))
     contacts = tuple(contact(db, person_id) for person_id in who)
     late = referral.due_at is not None and referral.due_at < now
     return Waiting(event, referral.to_organisation_id, contacts, since, referral.due_at, late, roster.phone if roster else "")

@@ -20,14 +20,13 @@ from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import Job
-from registry import audience, cases, consents, disclosure, duty, notices, outgoing, presented, questions, unagreed, valuesets
+from registry import audience, cases, consents, disclosure, notices, outgoing, presented, questions, unagreed, valuesets
 from registry.cases import Case
 from registry.outgoing import Referral
-from registry.questions import OVERDUE, Asked, Contact, Step, Waiting, Words, contact, waiting_for, words
+from registry.questions import Asked, Contact, Step, Waiting, Words, contact, waiting_for, words
 from registry.states import REFERRAL_OPEN
 
 __all__ = [
-    "OVERDUE",
     "Asked",
     "Contact",
     "Referral",
@@ -44,7 +43,6 @@ __all__ = [
     "get",
     "hospitals",
     "of_expert",
-    "overdue",
     "request",
     "waiting_for",
     "withdraw",
@@ -162,11 +160,15 @@ def allocate(db: Tx, actor: Actor, referral_id: UUID, *, expert_id: UUID) -> Ref
 
 
 def acknowledge(db: Tx, actor: Actor, referral_id: UUID) -> Referral:
-    """The allocated expert says: I have it. A second time changes nothing."""
+    """The expert asked, or one who was called because of their silence, says: I have it. A second time changes nothing.
+
+    Whoever says so has the question from then on; those who had it before may still read the case.
+    """
     referral, case = _reach(db, actor, referral_id, "referral:answer")
-    _of_expert(actor, referral)
+    _of_expert(db, actor, referral)
     if referral.state == "acknowledged":
         return referral
+    referral.expert_id = actor.person_id
     questions.move(db, actor, case, referral, "acknowledge")
     notices.tell(db, {referral.requested_by}, "referral-acknowledged", case, but=actor.person_id)
     return referral
@@ -222,21 +224,20 @@ def hospitals(db: Tx, actor: Actor) -> list[tuple[organisations.Organisation, bo
     return sorted(found, key=lambda pair: (not pair[1], pair[0].name))
 
 
-def answered(db: Tx, actor: Actor, case: Case, referral: Referral | None) -> None:
-    """An opinion was given: the question it answers is answered, and with it the case."""
+def answered(db: Tx, actor: Actor, case: Case, referral: Referral | None, author_id: UUID) -> None:
+    """An opinion was given: the question it answers is answered, by its author, and with it the case."""
     if referral is not None:
+        if author_id in questions.called(db, referral):
+            referral.expert_id = author_id
         questions.move(db, actor, case, referral, "answer")
     cases.advance(db, actor, case, "answer")
 
 
 def of_expert(db: Tx, case: Case, actor: Actor) -> Referral | None:
-    """The newest referral of the case that lies with this expert."""
-    return db.scalar(
-        select(Referral)
-        .where(Referral.case_id == case.id, Referral.expert_id == actor.person_id)
-        .order_by(Referral.requested_at.desc(), Referral.id.desc())
-        .limit(1)
-    )
+    """The newest referral of the case that lies with this expert, or that they were called to."""
+    rows = select(Referral).where(Referral.case_id == case.id, Referral.to_organisation_id == actor.organisation_id)
+    rows = rows.order_by(Referral.requested_at.desc(), Referral.id.desc())
+    return next((row for row in db.scalars(rows) if row.expert_id == actor.person_id or actor.person_id in questions.called(db, row)), None)
 
 
 def consent_withdrawn(database: Database, job: Job) -> None:
@@ -251,25 +252,6 @@ def consent_withdrawn(database: Database, job: Job) -> None:
             if not any(grant.reason == presented.grant_reason(referral.id) for grant in audience.grants(db, case)):
                 questions.move(db, system, case, referral, "withdraw", code="consent-withdrawn")
         _lapse(db, system, case)
-
-
-def overdue(database: Database, job: Job) -> None:
-    """The job of a deadline: a step still silent escalates once; both sides' people are told, and the backup of a silent expert."""
-    with database.begin() as db:
-        referral = db.get(Referral, UUID(str(job.payload["referral_id"])), with_for_update=True)
-        if referral is None or referral.state not in ("requested", "allocated", "acknowledged"):
-            return
-        if referral.due_at is None or referral.due_at > ids.now():
-            return
-        case = db.get_one(Case, referral.case_id)
-        questions.move(db, Actor.system(case.organisation_id), case, referral, "escalate")
-        told = {referral.requested_by, *questions.coordinators(db, referral.to_organisation_id)}
-        notices.tell(db, told, "referral-escalated", case)
-        signed = presented.of_question(db, referral)
-        silent = questions.countersigner(db, signed) if signed else referral.expert_id
-        if silent is not None:
-            backup = duty.backup(db, referral.to_organisation_id, "expert", referral.specialty, silent)
-            notices.tell(db, {backup.person_id} - told if backup else (), "referral-backup", case)
 
 
 # --- inside ----------------------------------------------------------------------------------------------
@@ -373,8 +355,8 @@ def _of_invited(actor: Actor, referral: Referral) -> None:
         raise Denied("referral-of-other-hospital")
 
 
-def _of_expert(actor: Actor, referral: Referral) -> None:
-    if referral.expert_id != actor.person_id:
+def _of_expert(db: Tx, actor: Actor, referral: Referral) -> None:
+    if referral.expert_id != actor.person_id and actor.person_id not in questions.called(db, referral):
         raise Denied("referral-of-other-expert")
 
 

@@ -12,7 +12,7 @@ from core.db import Database
 from core.jobs import Handler, Worker
 from imaging import intake, orphans, previews, uploads
 from imaging.sandbox import Pool
-from registry import board, consents, matching, notices, patients, referrals, unagreed
+from registry import board, consents, escalation, matching, notices, patients, referrals, unagreed
 
 CHECKPOINT_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
@@ -28,7 +28,7 @@ def lanes(pool: Pool) -> tuple[dict[str, Handler], dict[str, Handler]]:
     images = {**intake.handlers(pool, expected=matching.expected), **previews.handlers(pool)}
     short: dict[str, Handler] = {
         board.RECHECK: board.recheck,
-        referrals.OVERDUE: referrals.overdue,
+        escalation.OVERDUE: escalation.overdue,
         consents.WITHDRAWN: referrals.consent_withdrawn,
         patients.AMENDED: board.person_changed,
         signin.REFUSED: signin.log_refusal,

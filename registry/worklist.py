@@ -25,6 +25,7 @@ from registry.messages import Message, MessageMark
 from registry.opinions import Opinion
 from registry.outgoing import Referral
 from registry.presented import Presentation
+from registry.questions import ReferralStep
 from registry.referrals import Waiting
 from registry.states import REFERRAL_OPEN, URGENCIES
 
@@ -190,23 +191,29 @@ def _entered(db: Tx, actor: Actor) -> Iterator[Item]:
 
 
 def _asked_of_me(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
-    """Questions that lie with this expert and not, already answered, with a senior."""
+    """Questions that lie with this expert and not, already answered, with a senior; and those they were called to."""
     presented = exists().where(
         Presentation.referral_id == Referral.id,
         Presentation.author_id == actor.person_id,
         Presentation.state == "waiting",
         Presentation.addendum_to.is_(None),
     )
+    mine = Referral.expert_id == actor.person_id
+    rung = exists().where(
+        ReferralStep.referral_id == Referral.id, ReferralStep.event == "escalate", ReferralStep.person_id == actor.person_id
+    )
     rows = (
         select(Referral, Case)
         .join(Case, Case.id == Referral.case_id)
-        .where(cases.visible(actor, "referral:answer"), Referral.expert_id == actor.person_id, ~presented)
+        .where(cases.visible(actor, "referral:answer"), or_(mine & ~presented, (Referral.state == "escalated") & rung))
         .where(Referral.state.in_(REFERRAL_OPEN), Case.state != "closed")
         .limit(LIMIT)
     )
     for referral, case in db.execute(rows):
-        action = "answer" if referral.acknowledged_at else "acknowledge"
-        yield _of_referral(case, referral, action, now)
+        called = actor.person_id in questions.called(db, referral)
+        if called or referral.expert_id == actor.person_id:
+            action = "answer" if referral.acknowledged_at and not called else "acknowledge"
+            yield _of_referral(case, referral, action, now)
 
 
 def _to_allocate(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:

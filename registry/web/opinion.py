@@ -107,7 +107,7 @@ def decide(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respo
 def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt, senior: str = "") -> Response:
     when = Clock(language_of(request), me.time_zone)
     marks = annotations.counts(db, me, case.id, case.organisation_id)
-    mine = [a for a in referrals.for_case(db, me, case.id) if a.referral.expert_id == me.person_id]
+    mine = [a for a in referrals.for_case(db, me, case.id) if a.referral.expert_id == me.person_id or me.person_id in a.called]
     learns = _learns(db, me)
     seniors = before_senior.seniors(db, me, language_of(request)) if learns else []
     own = [

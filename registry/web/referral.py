@@ -178,7 +178,7 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID,
     context = banner(request, db, me, case)
     may_do = context["may_do"]
     invited = me.organisation_id == row.to_organisation_id
-    mine = row.expert_id == me.person_id
+    mine, called = row.expert_id == me.person_id, me.person_id in asked.called
     context |= {
         "asked": asked,
         "waiting": questions.waiting_for(db, row),
@@ -192,7 +192,7 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, referral_id: UUID,
         ],
         "may_allocate": invited and "referral:allocate" in may_do and _may_go_on(db, case, row),
         "may_decline": invited and row.state in REFERRAL_OPEN and (mine or "referral:allocate" in may_do),
-        "may_acknowledge": mine and row.state in ("allocated", "escalated") and row.acknowledged_at is None,
+        "may_acknowledge": called or (mine and row.state in ("allocated", "escalated") and row.acknowledged_at is None),
         "may_withdraw": "referral:withdraw" in may_do and row.state in REFERRAL_OPEN | {"declined"},
     }
     return render(request, "case/referral.html", status=tried.status, **context)

@@ -115,7 +115,8 @@ class Teller:
                 if step.event == "answer":
                     continue
                 person = self.names.person(step.person_id) if step.person_id else ""
-                text = self._t(f"timeline-referral-{step.event}", hospital=hospital, person=person)
+                key = "escalate-called" if step.event == "escalate" and person else step.event
+                text = self._t(f"timeline-referral-{key}", hospital=hospital, person=person)
                 note = " · ".join(part for part in (because(self.when.language, step.code), step.words) if part)
                 yield Moment(
                     step.at,

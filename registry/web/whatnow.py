@@ -76,19 +76,31 @@ def _for_senior(known: Known, me: Actor) -> Now | None:
 
 
 def _for_expert(known: Known, me: Actor) -> Now | None:
-    mine = next((a.referral for a in known.asked if a.referral.expert_id == me.person_id and a.referral.open), None)
+    own_or_called = (a for a in known.asked if a.referral.open and (a.referral.expert_id == me.person_id or me.person_id in a.called))
+    asked = next(own_or_called, None)
+    mine = asked.referral if asked else None
     own = [item.presentation for item in known.presented if item.presentation.author_id == me.person_id]
-    if mine is None or "opinion:write" not in known.may or any(row.state == "waiting" for row in own if row.referral_id == mine.id):
+    if (
+        asked is None
+        or mine is None
+        or "opinion:write" not in known.may
+        or any(row.state == "waiting" for row in own if row.referral_id == mine.id)
+    ):
         return None
     base = f"/cases/{known.case.id}"
     write = Act("now-act-opinion", f"{base}/opinion", main=True)
     decline = Act("now-act-decline", f"{base}/referrals/{mine.id}#decline")
-    if mine.acknowledged_at is None:
+    called = me.person_id in asked.called
+    if mine.acknowledged_at is None or called:
         return Now(
-            "now-acknowledge",
-            (Act("now-act-acknowledge", f"{base}/referrals/{mine.id}/acknowledge", main=True, post=True), write_plain(write), decline),
+            "now-called" if called else "now-acknowledge",
+            (
+                Act("now-act-acknowledge", f"{base}/referrals/{mine.id}/acknowledge", main=True, post=True),
+                write_plain(write),
+                *(() if called else (decline,)),
+            ),
             True,
-            mine.allocated_at,
+            asked.steps[-1].at if called else mine.allocated_at,
         )
     if own and own[-1].state == "returned":
         see = Act("now-act-returned", f"{base}/presentations/{own[-1].id}")

@@ -6,7 +6,7 @@ import pytest
 
 from core import audit
 from core.errors import Conflict, Denied, Invalid, NotFound
-from registry import cases, consents, notices, referrals, states
+from registry import cases, consents, escalation, notices, referrals, states
 from registry.referrals import Referral
 from tests.registry.conftest import World, run_jobs
 
@@ -96,7 +96,7 @@ def test_withdrawal_ends_access_at_once_takes_the_question_back_and_erases_nothi
         for member in (cast.expert, cast.coordinator):
             with pytest.raises(NotFound):
                 cases.get(db, member.actor, case.id)
-    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, referrals.OVERDUE: referrals.overdue})
+    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, escalation.OVERDUE: escalation.overdue})
     with world.begin() as db:
         assert db.get_one(Referral, referral.id).state == "withdrawn"
         assert cases.get(db, cast.surgeon.actor, case.id).state == "draft"
@@ -116,7 +116,7 @@ def test_a_question_asked_anew_after_a_withdrawal_is_left_alone(world: World) ->
         case = world.case(db)
         consents.record(db, surgeon, case_id=case.id, purpose="transfer", statement="withdraw")
         referral = world.refer(db, case, without_consent="手术中，家属电话同意")
-    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, referrals.OVERDUE: referrals.overdue})
+    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, escalation.OVERDUE: escalation.overdue})
     with world.begin() as db:
         assert db.get_one(Referral, referral.id).state == "requested"
 
@@ -138,6 +138,6 @@ def test_of_a_closed_case_a_consent_can_be_withdrawn_and_nothing_else_recorded(w
             cases.get(db, cast.expert.actor, case.id)
         with pytest.raises(Conflict, match="case-closed"):
             consents.record(db, surgeon, case_id=case.id, purpose="transfer", statement="give")
-    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, referrals.OVERDUE: referrals.overdue})
+    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, escalation.OVERDUE: escalation.overdue})
     with world.begin() as db:
         assert cases.get(db, surgeon, case.id).state == "closed"

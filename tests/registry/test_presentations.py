@@ -15,7 +15,7 @@ from core import audit, ids
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Damaged, Denied, Invalid, NotFound, PreconditionFailed, StepUpNeeded
-from registry import cases, consents, decisions, drafts, notices, opinions, presentations, questions, referrals, worklist
+from registry import cases, consents, decisions, drafts, escalation, notices, opinions, presentations, questions, referrals, worklist
 from registry.cases import Case
 from registry.countersignatures import Countersignature
 from registry.opinions import Opinion
@@ -469,7 +469,7 @@ def test_a_consent_withdrawn_ends_what_waits(world: World) -> None:
         consents.record(db, cast.surgeon.actor, case_id=ward.case.id, purpose="transfer", statement="withdraw")
         with pytest.raises(NotFound):
             ward.countersign(db, presentation)
-    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, referrals.OVERDUE: referrals.overdue})
+    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, escalation.OVERDUE: escalation.overdue})
     with world.begin() as db:
         assert db.get_one(Presentation, presentation.id).state == "lapsed"
 

@@ -11,13 +11,13 @@ from core import audit, ids
 from core.actor import Actor
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import JobRow
-from registry import audience, cases, decisions, entries, messages, notices, questions, referrals, states
+from registry import audience, cases, decisions, entries, escalation, messages, notices, questions, referrals, states
 from registry.cases import Case
 from registry.referrals import Referral
 from tests.registry.conftest import World, run_jobs
 
 MINUTE = dt.timedelta(minutes=1)
-OVERDUE = {referrals.OVERDUE: referrals.overdue}
+OVERDUE = {escalation.OVERDUE: escalation.overdue}
 
 
 def kinds(world: World, db: Any, actor: Actor) -> list[str]:
@@ -90,7 +90,7 @@ def test_a_silent_step_escalates_once_and_both_sides_are_told(world: World) -> N
         referral = world.refer(db, case)
         assert referral.due_at is not None
         late = referral.due_at + MINUTE
-        assert all(set(row.payload) == {"referral_id"} for row in db.query(JobRow) if row.kind == referrals.OVERDUE)
+        assert all(set(row.payload) == {"referral_id"} for row in db.query(JobRow) if row.kind == escalation.OVERDUE)
     run_jobs(world.database, OVERDUE)
     with world.begin() as db:
         assert db.get_one(Referral, referral.id).state == "requested"

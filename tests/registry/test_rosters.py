@@ -470,21 +470,3 @@ def test_coordinators_on_duty_are_called_first_and_the_duty_telephone_stands_bes
         waiting = referrals.waiting_for(db, referral)
         assert waiting is not None
         assert ([one.person_id for one in waiting.contacts], waiting.duty_phone) == ([cast.second_expert.id], PHONE)
-
-
-@pytest.mark.parametrize("silent", ["expert", "second_expert"])
-def test_when_an_expert_is_silent_the_backup_is_told(world: World, silent: str) -> None:
-    cast = world.cast
-    asked: Member = getattr(cast, silent)
-    with world.begin() as db:
-        hand(db, world, cast.expert, cast.second_expert)
-        case = world.case(db)
-        referral = world.refer(db, case, expert_id=asked.id)
-    other = cast.second_expert if silent == "expert" else cast.expert
-    with ids.told(MORNING + 13 * dt.timedelta(minutes=1)):
-        run_jobs(world.database, {referrals.OVERDUE: referrals.overdue})
-        with world.begin() as db:
-            assert referral.id
-            assert [one.kind for one in notices.for_actor(db, other.actor)] == ["referral-backup"]
-            assert "referral-backup" not in [one.kind for one in notices.for_actor(db, asked.actor)]
-            assert [one.case_number for one in notices.for_actor(db, other.actor)] == [None], "who was not asked is not let in"

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from core import audit, ids
-from registry import cases, decisions, followups, messages, referrals, worklist
+from registry import cases, decisions, escalation, followups, messages, referrals, worklist
 from registry.worklist import Item
 from tests.registry.conftest import World, run_jobs, wall
 
@@ -57,7 +57,7 @@ def test_the_surgeon_waits_with_a_number_to_call_and_is_told_when_time_is_up(wor
         assert item.waiting is not None
         assert (item.waiting.event, item.waiting.contacts[0].phone) == ("allocate", "0576-5550101")
     with ids.told(ids.now() + HOUR):
-        run_jobs(world.database, {referrals.OVERDUE: referrals.overdue})
+        run_jobs(world.database, {escalation.OVERDUE: escalation.overdue})
         with world.begin() as db:
             found = worklist.items(db, cast.surgeon.actor)
             assert (pairs(found.needs), found.waiting) == ([("call", "0001")], [])
@@ -83,7 +83,7 @@ def test_an_expert_past_the_deadline_is_called_also_after_it_was_told(world: Wor
     with world.begin() as db:
         world.refer(db, world.case(db), expert_id=cast.expert.id)
     with ids.told(ids.now() + HOUR):
-        run_jobs(world.database, {referrals.OVERDUE: referrals.overdue})
+        run_jobs(world.database, {escalation.OVERDUE: escalation.overdue})
         with world.begin() as db:
             assert pairs(worklist.items(db, cast.coordinator.actor).needs) == [("call", "0001")]
 

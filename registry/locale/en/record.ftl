@@ -53,6 +53,7 @@ notice-referral-allocated = A question has been given to you
 notice-referral-acknowledged = The expert has your question
 notice-referral-declined = A question was declined
 notice-referral-escalated = A question has had no answer in time
+notice-referral-called = A question has had no answer in time and you are the next on duty: take it
 notice-referral-backup = An expert has not answered in time and you are the backup on duty: call your coordinator
 notice-referral-withdrawn = A question was taken back
 notice-opinion-signed = An opinion was signed

@@ -50,6 +50,7 @@ notice-referral-allocated = 有一份会诊分派给您
 notice-referral-acknowledged = 专家已收到您的问题
 notice-referral-declined = 会诊被婉拒
 notice-referral-escalated = 会诊未按时得到答复
+notice-referral-called = 会诊未按时得到答复，您是下一位值班专家：请接手
 notice-referral-backup = 专家未按时答复，您是二线值班：请联系本院协调员
 notice-referral-withdrawn = 会诊已撤回
 notice-opinion-signed = 会诊意见已签署

@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from core import ids
-from registry import cases, consents, entries, questions, referrals
+from registry import cases, consents, entries, escalation, referrals, rosters
+from registry.rotation import Rotation
 from tests.registry.conftest import World, run_jobs
 from tests.registry.web.conftest import House, words
 
@@ -83,11 +84,36 @@ def test_a_coordinator_is_told_to_call_an_expert_who_is_late(house: House) -> No
     coordinator = house.browser(world.cast.coordinator)
     assert "has not acknowledged" not in coordinator.get(path).text
     with ids.told(ids.now() + 11 * MINUTE):
-        run_jobs(world.database, {referrals.OVERDUE: referrals.overdue})
+        run_jobs(world.database, {escalation.OVERDUE: escalation.overdue})
         said = words(coordinator.get(path).text)
         assert any("the expert at Taizhou Orthopaedic Hospital has not acknowledged" in line for line in said)
         assert not any("Give this question to an expert" in line for line in said)
         assert f"{path}/referrals/{referral.id}" in coordinator.get(path).text
+
+
+def test_who_is_called_is_told_what_to_do_and_takes_the_question(house: House) -> None:
+    world, cast = house.world, house.world.cast
+    with world.begin() as db:
+        turns = Rotation(
+            (cast.expert.id, cast.second_expert.id), "Asia/Shanghai", (dt.time(8),), 7, ids.now().date() - dt.timedelta(days=1)
+        )
+        rosters.create(db, cast.coordinator.actor, role="expert", specialty="hand_surgery", rotation=turns, phone="0576-5550199")
+        referral = world.refer(db, world.case(db), expert_id=cast.expert.id)
+        path = f"/cases/{referral.case_id}"
+    backup = house.browser(cast.second_expert)
+    assert backup.get(path).status_code == 404
+    with ids.told(ids.now() + 11 * MINUTE):
+        run_jobs(world.database, {escalation.OVERDUE: escalation.overdue})
+        assert "A question has had no answer in time and you are the next on duty: take it" in words(backup.get("/notices").text)
+        assert path in backup.get("/").text
+        page = backup.get(path).text
+        assert "No answer in time, and you are the next on duty. Take the question, so that they know." in words(page)
+        assert f'action="{path}/referrals/{referral.id}/acknowledge"' in page
+        assert f'action="{path}/referrals/{referral.id}/acknowledge"' in backup.get(f"{path}/referrals/{referral.id}").text
+        surgeon = words(house.browser(cast.surgeon).get(path).text)
+        assert any("Xu Wei called" in line for line in surgeon)
+        assert backup.post(f"{path}/referrals/{referral.id}/acknowledge").status_code == 303
+        assert "They wait for your opinion" in words(backup.get(path).text)
 
 
 def test_a_question_the_expert_declined_is_offered_while_it_may_be_given_out(house: House) -> None:
@@ -168,14 +194,14 @@ def test_a_refused_statement_keeps_its_note_under_its_purpose(house: House) -> N
     assert "This is too long." in section
 
 
-@pytest.mark.parametrize(("language", "why"), [("en", "The patient’s consent was withdrawn"), ("zh", "患者撤回了同意")])
+@pytest.mark.parametrize(("language", "why"), [("en", "The patient's consent was withdrawn"), ("zh", "患者撤回了同意")])
 def test_why_the_product_took_a_question_back_is_said_in_words(house: House, language: str, why: str) -> None:
     world = house.world
     with world.begin() as db:
         case = world.case(db)
         referral = world.asked(db, case)
         consents.record(db, world.cast.surgeon.actor, case_id=case.id, purpose="transfer", statement="withdraw")
-    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, questions.OVERDUE: referrals.overdue})
+    run_jobs(world.database, {consents.WITHDRAWN: referrals.consent_withdrawn, escalation.OVERDUE: escalation.overdue})
     surgeon = house.browser(world.cast.surgeon, language=language)
     for path in (f"/cases/{case.id}", f"/cases/{case.id}/referrals/{referral.id}"):
         said = words(surgeon.get(path).text)

@@ -217,7 +217,7 @@ def test_an_entry_that_waits_says_so_wherever_it_is_read(house: House) -> None:
         case = world.case(db)
         entry = entries.submit(db, trainee.actor, case.id, "injury", told())
         world.asked(db, case)
-    base, mark = f"/cases/{case.id}", "Entered in training; waits for a senior’s countersignature"
+    base, mark = f"/cases/{case.id}", "Entered in training; waits for a senior&#39;s countersignature"
     for member in (cast.surgeon, cast.nurse, cast.expert, trainee):
         browser = house.browser(member)
         assert mark in browser.get(base).text, member.login
