@@ -8,6 +8,7 @@ One rule stands above all: what is there is never changed or hidden by what come
 within an organisation; who meets it again with other bytes, in another case or of another patient waits.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from core import audit, ids
+from core import audit, ids, jobs
 from core.actor import Actor
 from core.db import Tx
 from core.keyring import WrappedKey
@@ -26,6 +27,9 @@ from imaging.patients import Expected, Identity
 from imaging.studies import Instance, Series, Study
 from imaging.uploads import Upload
 
+ARRIVED = "images:arrived"
+"""The job that tells of new pictures in a case: what it says, and to whom, is the registry's."""
+GATHERING = dt.timedelta(seconds=60)
 ANOTHER_PATIENT, STUDY_OF_ANOTHER = "another-patient", "study-of-another-patient"
 CONFIRMABLE = frozenset({ANOTHER_PATIENT, STUDY_OF_ANOTHER})
 """Why a file is held that a person may file all the same."""
@@ -136,6 +140,12 @@ def record(db: Tx, actor: Actor, upload: Upload) -> None:
     )
 
 
+def announce(db: Tx, organisation_id: UUID, case_id: UUID, by: UUID | None) -> None:
+    """Have it told that pictures came to a case: those of one minute are one piece of news."""
+    payload: dict[str, str | int] = {"case_id": str(case_id), **({"by": str(by)} if by else {})}
+    jobs.enqueue(db, ARRIVED, payload, organisation_id=organisation_id, run_at=ids.now() + GATHERING, key=str(case_id))
+
+
 def lies(db: Tx, organisation_id: UUID, case_id: UUID | None, key_id: UUID) -> bool:
     """Whether a study key is still wrapped by the key of the case, or by that of the inbox: filing wraps it anew."""
     above = aliased(WrappedKey)
@@ -189,6 +199,8 @@ def _place(db: Tx, upload: Upload, arrival: Arrival) -> Instance:
     row.frame_index = studies.seal_frame_index(db, row, seen.frame_index)
     db.add(row)
     previews.order(db, row)
+    if row.case_id is not None:
+        announce(db, row.organisation_id, row.case_id, row.uploaded_by)
     return row
 
 

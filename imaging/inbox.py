@@ -39,6 +39,7 @@ def file_study(db: Tx, actor: Actor, study_id: UUID, *, case_id: UUID, expected:
         db.keyring.file_study(db, study.organisation_id, key_id, case_id)
     _take_along_uploads(db, rows, case_id)
     _move(db, study, there, case_id)
+    filing.announce(db, study.organisation_id, case_id, actor.person_id)
     audit.record(
         db,
         actor,

@@ -31,6 +31,8 @@ KINDS = (
     "referral-backup",
     "referral-called",
     "referral-withdrawn",
+    "pictures-added",
+    "pictures-since-opinion",
     "opinion-signed",
     "opinion-addendum",
     "opinion-to-countersign",

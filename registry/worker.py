@@ -12,7 +12,7 @@ from core.db import Database
 from core.jobs import Handler, Worker
 from imaging import intake, orphans, previews, uploads
 from imaging.sandbox import Pool
-from registry import board, consents, escalation, matching, notices, patients, referrals, unagreed
+from registry import arrivals, board, consents, escalation, matching, notices, patients, referrals, unagreed
 
 CHECKPOINT_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
@@ -27,6 +27,7 @@ def lanes(pool: Pool) -> tuple[dict[str, Handler], dict[str, Handler]]:
     """
     images = {**intake.handlers(pool, expected=matching.expected), **previews.handlers(pool)}
     short: dict[str, Handler] = {
+        arrivals.ARRIVED: arrivals.tell,
         board.RECHECK: board.recheck,
         escalation.OVERDUE: escalation.overdue,
         consents.WITHDRAWN: referrals.consent_withdrawn,
