@@ -108,8 +108,10 @@ def test_it_lasts_four_hours_and_is_not_renewed(database: Database, cast: Cast) 
         assert refused.value.code == "glass-not-needed"
         with ids.told(begun + dt.timedelta(hours=3, minutes=59)):
             assert restrictions.broken_by(db, member.id, cast.aral.id) == {case}
+            assert [one.person_id for one in glass.holding(db, case)] == [member.id]
         with ids.told(begun + dt.timedelta(hours=4, minutes=1)):
             assert restrictions.broken_by(db, member.id, cast.aral.id) == frozenset()
+            assert glass.holding(db, case) == []
 
 
 def test_it_is_given_back_and_ends_with_the_restriction_and_in_the_team(database: Database, cast: Cast) -> None:
@@ -189,6 +191,7 @@ def test_a_second_person_reviews_once_and_the_first_is_told(database: Database, 
         elsewhere = join(db, cast.kashgar, "far.auditor", "远", "Far", "auditor")
         with pytest.raises(NotFound):
             glass.review(db, elsewhere.actor, broken.id, verdict="justified", words="Fine.")
+        assert glass.reviews(db, elsewhere.actor) == []
         by_token = dataclasses.replace(cast.auditor.actor, token_id=ids.new())
         with pytest.raises(Denied):
             glass.review(db, by_token, broken.id, verdict="justified", words="Fine.")

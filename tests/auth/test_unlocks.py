@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from auth import ceremonies, devices, passkeys, passwords, people, rules, sessions, signin, stepup, tokens, unlocks
+from auth import ceremonies, devices, news, passkeys, passwords, people, rules, sessions, signin, stepup, tokens, unlocks
 from auth.devices import Device
 from auth.proofs import Refused
 from auth.sessions import SignedSession
@@ -15,7 +15,8 @@ from auth.signin import SignedIn
 from core import audit, ids
 from core.actor import Actor
 from core.db import Database
-from core.errors import Denied, Invalid, NotFound, StepUpNeeded
+from core.errors import Denied, Invalid, NotFound, StepUpNeeded, Throttled
+from core.jobs import JobRow
 from tests.authenticator import ELIGIBLE, Authenticator
 from tests.cast import Cast, Member, join
 
@@ -29,6 +30,13 @@ WRONG = Refused("pin-wrong")
 def fresh(member: Member) -> Actor:
     """Somebody's actor as after a step-up."""
     return dataclasses.replace(member.actor, stepped_up_at=ids.now())
+
+
+def told(database: Database, member: Member) -> list[str]:
+    """What somebody is told about their account, in order."""
+    with database.begin() as db:
+        rows = db.query(JobRow).where(JobRow.kind == news.TELL).order_by(JobRow.id)
+        return [str(row.payload["kind"]) for row in rows if row.payload["person_id"] == str(member.id)]
 
 
 @dataclasses.dataclass
@@ -120,6 +128,10 @@ def test_registering_needs_a_step_up_and_a_session(database: Database, cast: Cas
     with database.begin() as db:
         with pytest.raises(StepUpNeeded):
             devices.begin(db, cast.administrator.actor, site=SITE)
+        with pytest.raises(StepUpNeeded):
+            devices.register(db, cast.administrator.actor, "{}", name="Ward 5", site=SITE)
+        with pytest.raises(Denied, match="not-allowed"):
+            devices.register(db, fresh(cast.surgeon), "{}", name="Ward 5", site=SITE)
         with pytest.raises(Denied, match="session-needed"):
             devices.begin(db, Actor.system(cast.aral.id), site=SITE)
         with pytest.raises(Denied, match="session-needed"):
@@ -225,6 +237,7 @@ def test_the_newest_pin_counts_alone_and_the_person_is_told(database: Database, 
         ]
     assert ward.who() == set()
     assert ward.unlock(cast.nurse, "730519") == WRONG
+    assert told(database, cast.nurse) == ["account-pin-chosen", "account-pin-chosen"]
 
 
 def test_a_pin_is_good_on_its_own_device_for_its_own_person(database: Database, cast: Cast, ward: Ward) -> None:
@@ -249,6 +262,18 @@ def test_five_wrong_ones_in_a_row_end_it_and_a_right_one_counts_anew(database: D
         refused = audit.events(db, cast.aral.id, actions=["session:refuse"], person_id=cast.nurse.id)
         assert {event.detail["step"] for event in refused} == {"pin"}
         assert len(refused) == 13
+    assert told(database, cast.nurse)[-1] == "account-pin-ended"
+
+
+def test_a_network_may_ask_a_hundred_times_in_a_quarter_of_an_hour(database: Database, cast: Cast, ward: Ward) -> None:
+    with database.begin() as db:
+        device = devices.known(db, ward.cookie)
+        assert device is not None
+        for _ in range(unlocks.ASKED):
+            unlocks.ask(db, device, site=SITE, address=HOME)
+        with pytest.raises(Throttled):
+            unlocks.ask(db, device, site=SITE, address=HOME)
+        assert unlocks.ask(db, device, site=SITE, address="198.51.100.9")
 
 
 def test_wrong_ones_count_also_in_parallel(database: Database, cast: Cast, ward: Ward) -> None:
@@ -339,7 +364,11 @@ def test_what_begins_so_is_narrow(database: Database, cast: Cast, ward: Ward) ->
     assert allowed <= unlocks.AT_THE_BEDSIDE
     assert {"case:read", "followup:write", "image:upload"} <= allowed
     with database.begin() as db:
+        device = devices.known(db, ward.cookie)
+        assert device is not None
         for act in (
+            lambda: unlocks.drop(db, me, device),
+            lambda: passkeys.rename(db, me, ids.new(), "mine"),
             lambda: stepup.prove(db, me, code=cast.surgeon.code(), address=HOME),
             lambda: stepup.change_password(db, me, current=cast.surgeon.password, new="eleven boats at the quay", address=HOME),
             lambda: sessions.own(db, me),
