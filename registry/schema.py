@@ -16,11 +16,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from core.db import Database
+from core.errors import Unavailable
 from registry import walls
 
 PACKAGES = ("core", "auth", "imaging", "registry")
 SCRIPTS = Path(__file__).resolve().parent.parent / "migrations"
 LOCK_TIMEOUT = "5s"
+_OF_ANOTHER = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND NOT pg_has_role(tableowner, 'USAGE') LIMIT 1"
 NO_TABLES = ("app", "cli", "cli_people", "cli_sso", "worker")
 
 
@@ -46,12 +48,15 @@ def upgrade(database: Database, application: str | None = None) -> None:
     """Bring the schema to the newest migration, and the wall between hospitals to `registry.walls`, in one transaction.
 
     ``application`` is the PostgreSQL role of the server, which gets the rights it needs, where it is not the owner.
-    On PostgreSQL a lock that is not had within five seconds ends the attempt rather than the service.
+    On PostgreSQL a lock that is not had within five seconds ends the attempt rather than the service. Raises Unavailable
+    ``database-role-not-owner`` there for a role that may not alter the tables that stand.
     """
     with database.begin() as db:
         connection = db.connection()
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+            if connection.scalar(text(_OF_ANOTHER)) is not None:
+                raise Unavailable("database-role-not-owner", cure="name the role that owns the tables in SHANHAI_OWNER_DATABASE_URL")
         walls.take_down(connection)
         command.upgrade(config(connection), "head")
         walls.put_up(connection, application)

@@ -1,8 +1,11 @@
 """The migrations make exactly the tables that the models declare, on both engines."""
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from core.db import Database
+from core.errors import Unavailable
 from core.tables import Base
 from registry import schema
 from tests.conftest import Engine
@@ -30,3 +33,13 @@ def test_upgrading_twice_changes_nothing(blank_engine: Engine) -> None:
         assert schema.is_current(database)
     finally:
         database.close()
+
+
+def test_a_role_that_does_not_own_the_tables_is_told_so(database: Database, engine: Engine) -> None:
+    """On PostgreSQL the server's own role; where there is one role only, it owns what it makes."""
+    if engine.database_url == engine.owner_url:
+        schema.upgrade(database)
+    else:
+        with pytest.raises(Unavailable, match="database-role-not-owner") as refused:
+            schema.upgrade(database)
+        assert "SHANHAI_OWNER_DATABASE_URL" in str(refused.value.params["cure"])

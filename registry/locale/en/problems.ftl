@@ -17,6 +17,7 @@ error-audit-log-unreadable = The audit log cannot be read. Tell the administrato
 error-checkpoint-form = The checkpoint is malformed.
 error-database-acting-preset = The database says beforehand for whom everybody acts.
 error-database-role-over-walls = The database role of the server is held by no policy.
+error-database-role-not-owner = The database role does not own the tables.
 error-database-unavailable = The database does not answer. Try again in a moment.
 error-ends-before-start = It would end before it starts.
 error-enrolment-not-found = This code is not right, was used, or is too old. Ask your administrator for a new one.

@@ -17,6 +17,7 @@ error-audit-log-unreadable = 审计日志无法读取，请通知管理员。
 error-checkpoint-form = 检查点格式有误。
 error-database-acting-preset = 数据库预先设定了操作所代表的医院。
 error-database-role-over-walls = 服务器使用的数据库角色不受行级安全策略约束。
+error-database-role-not-owner = 数据库角色不是数据表的所有者。
 error-database-unavailable = 数据库没有响应，请稍后再试。
 error-ends-before-start = 结束时间早于开始时间。
 error-enrolment-not-found = 此开通码不正确、已用过或已过期。请向管理员索取新的开通码。
