@@ -133,6 +133,39 @@ def test_it_is_given_back_and_ends_with_the_restriction_and_in_the_team(database
         assert now(db, member).emergencies == frozenset()
 
 
+def test_the_break_that_a_page_shows_is_ones_own_and_holds(database: Database, cast: Cast) -> None:
+    case, where = ids.new(), {"organisation_id": cast.aral.id}
+    with database.begin() as db:
+        restrict(db, cast, case)
+        assert glass.held(db, cast.nurse.actor, case) is None
+        first = break_(db, cast, stepped_up(cast.nurse.actor), case)
+        second = break_(db, cast, stepped_up(cast.second_surgeon.actor), case)
+        nurse, surgeon = now(db, cast.nurse), now(db, cast.second_surgeon)
+        assert (glass.held(db, nurse, case), glass.held(db, surgeon, case)) == (first, second)
+        assert (glass.held(db, cast.surgeon.actor, case), glass.held(db, nurse, ids.new())) == (None, None)
+        glass.give_back(db, nurse, case)
+        assert glass.held(db, nurse, case) is None, "also later in the request that gave it back"
+        restrictions.admit(db, stepped_up(cast.surgeon.actor), case_id=case, **where, person_id=cast.second_surgeon.id)
+        assert glass.held(db, now(db, cast.second_surgeon), case) is None, "of the team now, though its four hours last"
+
+
+def test_the_log_says_why_it_was_broken_when_it_was_given_back_and_who_read_of_it(database: Database, cast: Cast) -> None:
+    case = ids.new()
+    with database.begin() as db:
+        restrict(db, cast, case)
+        broken = break_(db, cast, stepped_up(cast.nurse.actor), case)
+        until = broken.until.isoformat()
+        glass.give_back(db, now(db, cast.nurse), case)
+        glass.reviews(db, cast.auditor.actor)
+    with database.begin() as db:
+        told = audit.events(db, cast.aral.id, actions=("glass:break", "glass:return", "glass:read"))
+    assert [(e.action, e.actor_id, e.purpose, e.detail) for e in told[::-1]] == [
+        ("glass:break", cast.nurse.id, "emergency", {"reason": "team-unreachable", "until": until}),
+        ("glass:return", cast.nurse.id, "emergency", {}),
+        ("glass:read", cast.auditor.id, "audit", {}),
+    ]
+
+
 def test_whoever_is_inside_has_nothing_to_break(database: Database, cast: Cast) -> None:
     case = ids.new()
     with database.begin() as db:
