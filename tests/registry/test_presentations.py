@@ -1,12 +1,14 @@
 """A trainee's opinion is signed and not given: nobody outside their hospital learns of it until a senior countersigns."""
 
 import dataclasses
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy import delete, func, insert, select, update
 
 from auth import grants, people, rules
@@ -15,7 +17,20 @@ from core import audit, ids
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Damaged, Denied, Invalid, NotFound, PreconditionFailed, StepUpNeeded
-from registry import cases, consents, decisions, drafts, escalation, notices, opinions, presentations, questions, referrals, worklist
+from registry import (
+    cases,
+    consents,
+    countersignatures,
+    decisions,
+    drafts,
+    escalation,
+    notices,
+    opinions,
+    presentations,
+    questions,
+    referrals,
+    worklist,
+)
 from registry.cases import Case
 from registry.countersignatures import Countersignature
 from registry.opinions import Opinion
@@ -185,6 +200,28 @@ def test_a_countersignature_of_another_opinion_does_not_hold(world: World, root:
         assert (verdict.whole, verdict.countersignature_holds) == (False, False)
 
 
+def test_a_countersignature_is_another_persons_of_the_same_hospital_over_this_very_opinion() -> None:
+    """Each statement is honest in everything but one thing, and signed with a good key."""
+    key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    hospital, elsewhere = {"id": "taizhou"}, {"id": "kashgar"}
+    trainee, senior = {"id": "he.ping", "organisation": hospital}, {"id": "chen.hao", "organisation": hospital}
+    canonical = rfc8785.dumps({"schema": countersignatures.TRAINEE, "opinion": {"id": "1"}, "signer": trainee})
+    honest = json.loads(countersignatures.state(canonical, senior, ids.now()))
+
+    def holds(signing: Ed25519PrivateKey = key, **more: object) -> bool:
+        statement = rfc8785.dumps(honest | more)  # type: ignore[arg-type]
+        return countersignatures.holds(canonical, statement, signing.sign(statement), key.public_key().public_bytes_raw())
+
+    assert holds()
+    assert not holds(countersigner=trainee)
+    assert not holds(countersigner=senior | {"organisation": elsewhere})
+    assert not holds(signer=trainee | {"id": "jin.shan"})
+    assert not holds(opinion=honest["opinion"] | {"sha256": hashlib.sha256(b"another").hexdigest()})
+    assert not holds(opinion=honest["opinion"] | {"id": "2"})
+    assert not holds(schema=countersignatures.TRAINEE)
+    assert not holds(other)
+
+
 def test_an_opinion_that_needs_none_says_so(world: World) -> None:
     with world.begin() as db:
         case = world.case(db)
@@ -326,6 +363,27 @@ def test_a_fellow_trainee_who_was_let_in_countersigns_nothing(world: World) -> N
         trainees.end(db, ward.trainee)
         with pytest.raises(Denied, match="presentation-of-other-senior"):
             presentations.countersign(db, stepped_up(ward.trainee.actor), presentation.id)
+
+
+def test_another_expert_who_was_let_in_countersigns_and_returns_nothing(world: World) -> None:
+    """They read the case and what waits in it; it lies with the senior who was named, and with nobody else."""
+    cast = world.cast
+    with world.begin() as db:
+        ward = begin(world, db)
+        presentation = ward.present(db)
+        let_in = {"case_id": ward.case.id, "organisation_id": cast.aral.id, "grantee_organisation_id": cast.taizhou.id}
+        until, second = ids.now() + dt.timedelta(days=30), cast.second_expert
+        grants.give(db, cast.surgeon.actor, **let_in, role="expert", person_id=second.id, expires_at=until, reason="x")
+        acting = stepped_up(second.actor)
+        assert presentations.get(db, acting, presentation.id).presentation is presentation
+        for act in (
+            lambda: presentations.countersign(db, acting, presentation.id),
+            lambda: presentations.give_back(db, acting, presentation.id, words="x"),
+        ):
+            with pytest.raises(Denied, match="presentation-of-other-senior"):
+                act()
+        assert (presentation.state, db.scalar(select(func.count()).select_from(Opinion))) == ("waiting", 0)
+        ward.countersign(db, presentation)
 
 
 @pytest.mark.parametrize("gone", ["disabled", "dismissed", "in training"])
