@@ -29,6 +29,7 @@ from registry.forms import fields
 from registry.forms.amputation import Amputation
 from registry.forms.fields import Document, Raw
 from registry.forms.followup import FollowUp
+from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
 from registry.unconfirmed import Standing
 
@@ -36,6 +37,7 @@ from registry.unconfirmed import Standing
 TYPES: dict[str, tuple[type[Document], str]] = {
     "injury": (Injury, "case:write"),
     "amputation": (Amputation, "case:write"),
+    "fracture": (Fracture, "case:write"),
     "follow-up": (FollowUp, "followup:write"),
 }
 

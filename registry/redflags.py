@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from registry.clocks import URGENCIES
 from registry.forms.amputation import Amputation
 from registry.forms.fields import Document
+from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
 
 HIGH_RISK = frozenset({"agricultural", "faecal", "sewage", "aquatic"})
@@ -52,7 +53,17 @@ def _injected(document: Document, now: dt.datetime) -> bool:
 
 
 def _dirty(document: Document, now: dt.datetime) -> bool:
+    if isinstance(document, Fracture):
+        return document.ofc_contamination == "contamination_3b"
     return isinstance(document, Injury) and bool(HIGH_RISK & set(document.contamination))
+
+
+def _no_blood(document: Document, now: dt.datetime) -> bool:
+    return isinstance(document, Fracture) and document.ofc_arterial == "arterial_3"
+
+
+def _uncovered(document: Document, now: dt.datetime) -> bool:
+    return isinstance(document, Fracture) and document.gustilo in {"type_3b", "type_3c"}
 
 
 RULES = (
@@ -62,6 +73,8 @@ RULES = (
     Rule("low-blood-pressure", "emergency", _pressure),
     Rule("high-pressure-injection", "urgent", _injected),
     Rule("high-risk-contamination", "urgent", _dirty),
+    Rule("fracture-with-distal-ischaemia", "emergency", _no_blood),
+    Rule("open-fracture-type-3b-or-3c", "urgent", _uncovered),
 )
 
 

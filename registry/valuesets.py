@@ -2,7 +2,8 @@
 
 A code never changes its meaning; a label may be bettered. ``unknown`` and ``not_assessed`` are answers
 of their own and never count as ``no``. Each file names its source and licence, and each code whether a
-source confirms it, so that what a clinician has yet to confirm can be told apart.
+source confirms it, so that what a clinician has yet to confirm can be told apart. A file whose licence wants
+everything of one origin in one place holds several sets, each named ``<file>.<set>``.
 """
 
 import tomllib
@@ -62,10 +63,12 @@ class ValueSet:
 @cache
 def value_set(name: str) -> ValueSet:
     """The value set of that name. Raises KeyError when there is none."""
-    path = files("registry") / "valuesets" / f"{name}.toml"
+    stem, _, part = name.partition(".")
+    path = files("registry") / "valuesets" / f"{stem}.toml"
     if not path.is_file():
         raise KeyError(name)
-    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    whole = tomllib.loads(path.read_text(encoding="utf-8"))
+    data = whole[part] if part else whole
     options = tuple(
         Option(
             code=row["code"],
@@ -76,13 +79,18 @@ def value_set(name: str) -> ValueSet:
         )
         for row in data["codes"]
     )
-    return ValueSet(data["name"], data["zh"], data["en"], data["source"], data["licence"], options)
+    return ValueSet(name if part else data["name"], data["zh"], data["en"], whole["source"], whole["licence"], options)
 
 
 def names() -> list[str]:
     """The names of every value set, sorted."""
-    folder = files("registry") / "valuesets"
-    return sorted(path.name.removesuffix(".toml") for path in folder.iterdir() if path.name.endswith(".toml"))
+    found: list[str] = []
+    for path in (files("registry") / "valuesets").iterdir():
+        stem, _, ending = path.name.rpartition(".")
+        if ending == "toml":
+            whole = tomllib.loads(path.read_text(encoding="utf-8"))
+            found += [stem] if "codes" in whole else [f"{stem}.{part}" for part, data in whole.items() if isinstance(data, dict)]
+    return sorted(found)
 
 
 def label(name: str, code: str, language: str) -> str:

@@ -35,7 +35,8 @@ class Field:
 
     ``past``: a moment or date that must not lie in the future. ``free``: words of the writer, to be
     checked against the patient's identifiers before anybody outside the hospital reads them.
-    ``quick``: asked first, on the short form of an emergency.
+    ``quick``: asked first, on the short form of an emergency. ``within``: the field whose answer says which
+    of the codes fit (their ``of``), so that a long list can be shortened to them.
     """
 
     section: str
@@ -48,6 +49,7 @@ class Field:
     help: bool = False
     least: float | None = None
     most: float | None = None
+    within: str | None = None
 
     @property
     def many(self) -> bool:
@@ -81,6 +83,21 @@ class Moment(BaseModel):
         return self.at.astimezone(ZoneInfo(self.zone)) if self.at else None
 
 
+@dataclass(frozen=True, slots=True)
+class Reckoned:
+    """What follows from the fields of a document and is shown with them, never stored: a ``number`` or a ``text``.
+
+    ``section`` is the heading it stands under. ``warned``: it is never shown without its warning, ``form-<type>-<name>-warning``.
+    """
+
+    name: str
+    section: str
+    number: float | None = None
+    text: str = ""
+    unit: str | None = None
+    warned: bool = False
+
+
 class Document(BaseModel):
     """The base of every document type. ``TYPE`` and ``EDITION`` together name the schema (``injury/1``)."""
 
@@ -106,6 +123,10 @@ class Document(BaseModel):
     def contradictions(self) -> dict[str, str]:
         """What disagrees between fields, as {field: code}; each type adds its own rules."""
         return {}
+
+    def reckoned(self) -> tuple[Reckoned, ...]:
+        """What follows from the fields, for the read view; each type adds its own."""
+        return ()
 
     def free_texts(self) -> dict[str, str]:
         """The writer's own words by field, the empty ones left out."""

@@ -118,7 +118,10 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One row of the read view: exactly one of the value attributes is filled, as ``kind`` says."""
+    """One row of the read view: exactly one of the value attributes is filled, as ``kind`` says.
+
+    ``warning`` is the key of what has to stand beside the value; ``reckoned`` tells what follows from other rows.
+    """
 
     name: str
     label: str
@@ -130,6 +133,8 @@ class Shown:
     moment: Moment | None = None
     date: dt.date | None = None
     pictures: tuple[str, ...] = ()
+    warning: str | None = None
+    reckoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +147,23 @@ class ShownSection:
 
 
 def view(document: Document, *, all_fields: bool = False) -> tuple[ShownSection, ...]:
-    """What was answered, in the order of the form. ``not_assessed`` is shown only with ``all_fields``."""
-    grouped: dict[str, list[Shown]] = {}
+    """What was answered, in the order of the form, each section led by what follows from it.
+
+    ``not_assessed`` is shown only with ``all_fields``.
+    """
+    grouped: dict[str, list[Shown]] = {note.section: [] for note in document.declared().values()}
+    for item in document.reckoned():
+        label = f"form-{document.TYPE}-{item.name.replace('_', '-')}"
+        kind, warning = Kind.TEXT if item.number is None else Kind.NUMBER, f"{label}-warning" if item.warned else None
+        row = Shown(item.name, label, kind, unit=item.unit, text=item.text, number=item.number, warning=warning, reckoned=True)
+        grouped[item.section].append(row)
     for name, note in document.declared().items():
         value = getattr(document, name)
         if value is None or value == [] or value == "" or (fields.missing(value) and not all_fields):
             continue
         label = f"form-{document.TYPE}-{name.replace('_', '-')}"
-        grouped.setdefault(note.section, []).append(_shown(name, label, note, value))
-    return tuple(ShownSection(key, f"form-section-{key.replace('_', '-')}", tuple(rows)) for key, rows in grouped.items())
+        grouped[note.section].append(_shown(name, label, note, value))
+    return tuple(ShownSection(key, f"form-section-{key.replace('_', '-')}", tuple(rows)) for key, rows in grouped.items() if rows)
 
 
 def _shown(name: str, label: str, note: Field, value: Any) -> Shown:

@@ -31,6 +31,7 @@ from registry import (
     questions,
     referrals,
     reviews,
+    valuesets,
 )
 from registry.cases import Case
 from registry.entries import Recorded
@@ -144,6 +145,8 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "seen": seen,
         "standing": standing,
         "recorded": [_entry(item) for item in recorded],
+        "offered": _offered(case),
+        "others": [kind for kind in entries.TYPES if kind not in (*_offered(case), followups.TYPE)],
         "posts": messages.thread(db, me, case_id) if "message:read" in may_do else [],
         "client_key": str(ids.new()),
         "answered_in": _answered_in(asked),
@@ -214,9 +217,14 @@ def _entry(item: Recorded) -> tuple[Recorded, list[shown.Shown], tuple[shown.Sho
     """An entry with what is asked first, and (where there is more) the whole of it."""
     whole = shown.view(item.document)
     quick = {name for name, note in item.document.declared().items() if note.quick}
-    first = [row for section in whole for row in section.rows if row.name in quick]
-    more = whole if any(row.name not in quick for section in whole for row in section.rows) else ()
+    first = [row for section in whole for row in section.rows if row.name in quick or row.reckoned]
+    more = whole if any(row.name not in quick and not row.reckoned for section in whole for row in section.rows) else ()
     return item, first, more
+
+
+def _offered(case: Case) -> list[str]:
+    """What a case of this kind is offered to enter first."""
+    return list(valuesets.value_set("case_kind").option(case.kind).extra["offers"])
 
 
 def _answered_in(asked: list[questions.Asked]) -> float | None:

@@ -31,6 +31,10 @@ from registry.web.translations import language_of
 
 router = APIRouter(include_in_schema=False)
 SEVERED = frozenset({"amputation", "devascularised"})
+# the steps of a new case; what else is entered into its record leads back to its page
+STEPS = frozenset({"injury", "amputation"})
+# what one case often has several of
+SEVERAL = frozenset({"amputation", "fracture"})
 
 
 @router.get("/cases/{case_id}/entries/{entry_type}")
@@ -108,7 +112,8 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         "newer": _newer(db, me, draft),
         "client_key": str(ids.new()),
         "severed": case.kind in SEVERED,
-        "guided": case.state == "draft" and draft.about is None,
+        "guided": case.state == "draft" and draft.about is None and form.type in STEPS,
+        "several": form.type in SEVERAL,
     }
     return render(request, "case/entry.html", status=tried.status, **context)
 
@@ -120,10 +125,10 @@ def _newer(db: Tx, me: Actor, draft: Draft) -> UUID | None:
 
 
 def _next(case: Case, entry_type: str, then: str) -> str:
-    """Where a new case goes on; a case under way goes back to its page."""
+    """Where a new case goes on; a case under way goes back to its page, and so does what is no step of a new one."""
     if then == "another":
         return f"/cases/{case.id}/entries/{entry_type}"
-    if case.state != "draft":
+    if case.state != "draft" or entry_type not in STEPS:
         return f"/cases/{case.id}"
     if entry_type == "injury" and case.kind in SEVERED and not case.summary.units:
         return f"/cases/{case.id}/entries/amputation"

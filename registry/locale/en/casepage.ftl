@@ -112,6 +112,8 @@ record-replaced = A later version replaces this one.
 record-withheld = Earlier versions are not shown, because this question does not show who the patient is.
 record-add-injury = Add an injury
 record-add-amputation = Add a severed part
+record-add-fracture = Add a fracture
+record-add-others = Add something else
 
 follow-title = Follow-up
 follow-open = Plan or record

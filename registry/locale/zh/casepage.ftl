@@ -103,6 +103,8 @@ record-replaced = 已有更新的版本。
 record-withheld = 本次会诊不显示患者身份，因此不显示更正前的版本。
 record-add-injury = 添加受伤情况
 record-add-amputation = 添加离断部位
+record-add-fracture = 添加骨折
+record-add-others = 添加其他记录
 
 follow-title = 随访
 follow-open = 计划与记录

@@ -3,9 +3,11 @@
 import { autosave } from "./autosave.js";
 import { tick } from "./clock.js";
 import { keys } from "./keys.js";
+import { narrow } from "./narrow.js";
 
 const start = (root) => {
   for (const form of root.querySelectorAll("form[data-autosave]")) autosave(form);
+  for (const list of root.querySelectorAll("select[data-within]")) narrow(list);
   tick(root);
 };
 

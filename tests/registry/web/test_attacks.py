@@ -265,11 +265,15 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
     assert surgeon.post(f"{base}/patient", data=patient | {"record_number": HOSTILE[:90], "phone": HOSTILE[:30]}).status_code == 303
     for kind, (model, _) in TYPES.items():
         words = {name: HOSTILE[: 190 if note.widget == "text" else 1000] for name, note in model.declared().items() if note.free}
-        told = {"injury": {"mechanism": "crush", "injured_at": wall(ids.now())}, "amputation": INDEX}.get(kind, {})
+        told = {
+            "injury": {"mechanism": "crush", "injured_at": wall(ids.now())},
+            "amputation": INDEX,
+            "fracture": {"side": "left", "openness": "open", "segment": "42", "code": ""},
+        }.get(kind, {})
         address = f"{base}/follow-up/draft" if kind == "follow-up" else f"{base}/entries/{kind}/draft"
         assert surgeon.post(address, data=told | words).status_code == 303, kind
         if kind != "follow-up":
-            assert surgeon.post(f"{base}/entries/{kind}", data=told | words).status_code == 303, kind
+            assert surgeon.post(f"{base}/entries/{kind}", data=words | told).status_code == 303, kind
     assert surgeon.post(f"{base}/messages", data={"text": HOSTILE}).status_code == 303
     assert surgeon.post(f"{base}/consents", data={"purpose": "teaching", "statement": "give", "note": HOSTILE}).status_code == 303
     words = WORDS | {name: HOSTILE for name, note in OpinionText.declared().items() if note.free}

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from core import ids
-from registry import board, cases, entries
+from registry import board, cases, entries, valuesets
 from registry.forms.amputation import Amputation
+from registry.web.translations import translate
 from tests.registry.conftest import World, wall
 from tests.registry.web.conftest import House, field_of
 
@@ -163,3 +164,53 @@ def test_many_words_are_kept_and_too_many_are_shown_again(house: House) -> None:
     assert unkept.status_code == 422
     assert 'value="2026-11-01T10:07"' in unkept.text
     assert "一张表单里的文字太多了" in unkept.text
+
+
+FRACTURE = {"side": "left", "openness": "open", "code": "42C3(j)[2]", "gustilo": "type_3a"}
+
+
+@pytest.mark.parametrize(("kind", "first"), [("open_fracture", True), ("amputation", True), ("soft_tissue", False), ("flap", False)])
+def test_a_case_is_offered_first_what_fits_its_kind_and_everything_else_after(house: House, kind: str, first: bool) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db, kind=kind)
+    page = house.browser(world.cast.surgeon).get(f"/cases/{case.id}").text
+    offered, _, others = page.partition("Add something else")
+    for entry_type in entries.TYPES:
+        link = f'href="/cases/{case.id}/entries/{entry_type}"'
+        assert (link in offered or link in others) is (entry_type != "follow-up"), entry_type
+    assert ("/entries/fracture" in offered) is first
+    assert "/entries/injury" in offered
+
+
+def test_every_kind_of_case_offers_types_that_there_are() -> None:
+    for option in valuesets.value_set("case_kind").options:
+        offers = option.extra["offers"]
+        assert offers[0] == "injury"
+        assert len(offers) == len(set(offers))
+        assert set(offers) <= set(entries.TYPES) - {"follow-up"}
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "42C3 fragmentary segmental"), ("zh", "42C3 碎裂节段")])
+def test_a_fracture_is_entered_read_and_corrected(house: House, language: str, told: str) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db, kind="open_fracture")
+    surgeon, base = house.browser(world.cast.surgeon, language=language), f"/cases/{case.id}/entries/fracture"
+    assert 'data-within="segment"' in surgeon.get(base).text
+    refused = surgeon.post(base, data={**FRACTURE, "code": "42B1"})
+    assert refused.status_code == 422
+    assert translate(language, "error-field-aoota-group") in refused.text
+    assert surgeon.post(base, data={**FRACTURE, "then": "another"}).headers["Location"] == base
+    for path in (f"/cases/{case.id}", f"/cases/{case.id}/record"):
+        page = surgeon.get(path).text
+        assert "42C3(j)[2]" in page
+        assert told in page
+    (item,) = current(world, case.id)
+    form = surgeon.get(f"{base}?replaces={item.entry.id}").text
+    assert re.search(r'<option value="42c3" data-of="42" selected>', form)
+    assert surgeon.post(base, data={**FRACTURE, "gustilo": "type_3b", "replaces": str(item.entry.id), "reason": "debrided"}).headers[
+        "Location"
+    ] == (f"/cases/{case.id}")
+    (item,) = current(world, case.id)
+    assert (item.entry.version, item.document.gustilo) == (2, "type_3b")  # type: ignore[attr-defined]

@@ -116,6 +116,8 @@ def test_every_family_of_keys_is_whole() -> None:
     wanted |= {f"agreement-ended-{code.replace('_', '-')}" for code in agreements.ENDINGS}
     wanted |= {f"audit-did-agreement-{event}" for event in agreements.EVENTS}
     wanted |= {f"machine-may-{code}" for code in machines.MAY}
+    wanted |= {f"entry-{words}{kind}" for kind in entries.TYPES for words in ("", "correct-")}
+    wanted |= {f"record-add-{kind}" for kind in entries.TYPES if kind != "follow-up"}
     for model in (*(found[0] for found in entries.TYPES.values()), OpinionText, AddendumText):
         for name, note in model.declared().items():
             key = f"form-{model.TYPE}-{name.replace('_', '-')}"
@@ -160,7 +162,17 @@ def test_no_text_outside_the_catalogue(house: House) -> None:
         "surgeon": ["/", "/cases", "/cases/new", "/follow-ups", "/inbox", "/notices", "/account", "/account/security", "/nothing"]
         + [
             f"/cases/{{case_id}}{rest}"
-            for rest in ("", "/record", "/close", "/access", "/entries/injury", "/entries/amputation", "/refer", "/invite")
+            for rest in (
+                "",
+                "/record",
+                "/close",
+                "/access",
+                "/entries/injury",
+                "/entries/amputation",
+                "/entries/fracture",
+                "/refer",
+                "/invite",
+            )
         ]
         + [f"/cases/{{case_id}}{rest}" for rest in ("/consents", "/decision", "/follow-up", "/pictures", "/viewer")]
         + [
