@@ -31,6 +31,9 @@ from registry.forms.fields import Document, Raw
 from registry.forms.followup import FollowUp
 from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
+from registry.forms.mess import Mess
+from registry.forms.structures import Structures
+from registry.forms.wound import Wound
 from registry.unconfirmed import Standing
 
 # type -> its model and the action that writing it is.
@@ -38,6 +41,9 @@ TYPES: dict[str, tuple[type[Document], str]] = {
     "injury": (Injury, "case:write"),
     "amputation": (Amputation, "case:write"),
     "fracture": (Fracture, "case:write"),
+    "wound": (Wound, "case:write"),
+    "structures": (Structures, "case:write"),
+    "mess": (Mess, "case:write"),
     "follow-up": (FollowUp, "followup:write"),
 }
 

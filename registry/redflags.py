@@ -13,10 +13,15 @@ from registry.forms.amputation import Amputation
 from registry.forms.fields import Document
 from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
+from registry.forms.structures import Structures
+from registry.forms.wound import Wound
 
 HIGH_RISK = frozenset({"agricultural", "faecal", "sewage", "aquatic"})
 TOURNIQUET_LIMIT = dt.timedelta(hours=2)
 LOWEST_PRESSURE = 90
+EXPOSED = frozenset({"vessel", "joint", "implant"})
+# seconds
+SLOWEST_REFILL = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ def _injected(document: Document, now: dt.datetime) -> bool:
 def _dirty(document: Document, now: dt.datetime) -> bool:
     if isinstance(document, Fracture):
         return document.ofc_contamination == "contamination_3b"
-    return isinstance(document, Injury) and bool(HIGH_RISK & set(document.contamination))
+    return isinstance(document, Injury | Wound) and bool(HIGH_RISK & set(document.contamination))
 
 
 def _no_blood(document: Document, now: dt.datetime) -> bool:
@@ -64,6 +69,16 @@ def _no_blood(document: Document, now: dt.datetime) -> bool:
 
 def _uncovered(document: Document, now: dt.datetime) -> bool:
     return isinstance(document, Fracture) and document.gustilo in {"type_3b", "type_3c"}
+
+
+def _exposed(document: Document, now: dt.datetime) -> bool:
+    return isinstance(document, Wound) and bool(EXPOSED & set(document.exposed))
+
+
+def _ill_perfused(document: Document, now: dt.datetime) -> bool:
+    if not isinstance(document, Structures):
+        return False
+    return document.pulse == "absent" or (document.refill is not None and document.refill > SLOWEST_REFILL)
 
 
 RULES = (
@@ -75,6 +90,8 @@ RULES = (
     Rule("high-risk-contamination", "urgent", _dirty),
     Rule("fracture-with-distal-ischaemia", "emergency", _no_blood),
     Rule("open-fracture-type-3b-or-3c", "urgent", _uncovered),
+    Rule("vessel-joint-or-implant-exposed", "urgent", _exposed),
+    Rule("no-pulse-or-slow-refill", "urgent", _ill_perfused),
 )
 
 

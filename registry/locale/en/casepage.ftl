@@ -113,6 +113,9 @@ record-withheld = Earlier versions are not shown, because this question does not
 record-add-injury = Add an injury
 record-add-amputation = Add a severed part
 record-add-fracture = Add a fracture
+record-add-wound = Add a wound
+record-add-structures = Add vessels, nerves, tendons
+record-add-mess = Add a MESS score
 record-add-others = Add something else
 
 follow-title = Follow-up

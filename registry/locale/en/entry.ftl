@@ -1,10 +1,16 @@
 entry-injury = Injury
 entry-amputation = Severed part
 entry-fracture = Fracture
+entry-wound = Wound
+entry-structures = Vessels, nerves, tendons
+entry-mess = MESS score
 entry-follow-up = Follow-up
 entry-correct-injury = Correct the injury
 entry-correct-amputation = Correct the severed part
 entry-correct-fracture = Correct the fracture
+entry-correct-wound = Correct the wound
+entry-correct-structures = Correct vessels, nerves, tendons
+entry-correct-mess = Correct the MESS score
 entry-correct-follow-up = Correct the follow-up
 entry-reason-title = Why it is corrected
 entry-reason = Reason

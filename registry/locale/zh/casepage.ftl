@@ -104,6 +104,9 @@ record-withheld = 本次会诊不显示患者身份，因此不显示更正前�
 record-add-injury = 添加受伤情况
 record-add-amputation = 添加离断部位
 record-add-fracture = 添加骨折
+record-add-wound = 添加创面
+record-add-structures = 添加血管、神经、肌腱
+record-add-mess = 添加 MESS 评分
 record-add-others = 添加其他记录
 
 follow-title = 随访

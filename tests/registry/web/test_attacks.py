@@ -269,6 +269,9 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
             "injury": {"mechanism": "crush", "injured_at": wall(ids.now())},
             "amputation": INDEX,
             "fracture": {"side": "left", "openness": "open", "segment": "42", "code": ""},
+            "wound": {"side": "left", "region": "leg"},
+            "structures": {"side": "left", "region": "leg"},
+            "mess": {"side": "left", "limb": "lower"},
         }.get(kind, {})
         address = f"{base}/follow-up/draft" if kind == "follow-up" else f"{base}/entries/{kind}/draft"
         assert surgeon.post(address, data=told | words).status_code == 303, kind

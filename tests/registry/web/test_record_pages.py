@@ -214,3 +214,28 @@ def test_a_fracture_is_entered_read_and_corrected(house: House, language: str, t
     ] == (f"/cases/{case.id}")
     (item,) = current(world, case.id)
     assert (item.entry.version, item.document.gustilo) == (2, "type_3b")  # type: ignore[attr-defined]
+
+
+MESS = {
+    "side": "left",
+    "limb": "lower",
+    "tissue": "high",
+    "ischaemia": "cool",
+    "over_six_hours": "yes",
+    "shock": "stable",
+    "age": "over_50",
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_score_is_shown_with_its_warning_wherever_it_is_read(house: House, language: str) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db, kind="open_fracture")
+    surgeon, base = house.browser(world.cast.surgeon, language=language), f"/cases/{case.id}/entries/mess"
+    assert translate(language, "form-mess-tissue-help") in unescape(surgeon.get(base).text)
+    assert surgeon.post(base, data=MESS).headers["Location"] == f"/cases/{case.id}"
+    for path in (f"/cases/{case.id}", f"/cases/{case.id}/record"):
+        page = surgeon.get(path).text
+        assert '<span class="num">11</span> / 14' in page
+        assert translate(language, "form-mess-total-warning") in unescape(page)

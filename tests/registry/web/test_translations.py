@@ -170,6 +170,9 @@ def test_no_text_outside_the_catalogue(house: House) -> None:
                 "/entries/injury",
                 "/entries/amputation",
                 "/entries/fracture",
+                "/entries/wound",
+                "/entries/structures",
+                "/entries/mess",
                 "/refer",
                 "/invite",
             )
