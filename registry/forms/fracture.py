@@ -35,7 +35,7 @@ class Fracture(Document):
     TYPE: ClassVar[str] = "fracture"
 
     side: Annotated[str, Field("bone", "choice", values="side", required=True, quick=True)] = ""
-    segment: Annotated[str, Field("bone", "choice", values="aoota.segment", quick=True)] = NOT_ASSESSED
+    segment: Annotated[str, Field("bone", "choice", values="aoota.segment", quick=True, help=True)] = NOT_ASSESSED
     ray: Annotated[str, Field("bone", "choice", values="aoota.ray", help=True)] = NOT_ASSESSED
     phalanx: Annotated[str, Field("bone", "choice", values="aoota.phalanx")] = NOT_ASSESSED
     third: Annotated[str, Field("bone", "choice", values="aoota.third")] = NOT_ASSESSED

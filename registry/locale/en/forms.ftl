@@ -99,6 +99,7 @@ form-amputation-note = Note
 
 form-fracture-side = Side
 form-fracture-segment = Bone
+form-fracture-segment-help = Needed, unless the whole code is typed further down.
 form-fracture-ray = Ray
 form-fracture-ray-help = Only for metacarpals, metatarsals and phalanges.
 form-fracture-phalanx = Phalanx

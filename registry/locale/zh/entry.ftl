@@ -1,14 +1,14 @@
 entry-injury = 受伤情况
 entry-amputation = 离断部位
 entry-fracture = 骨折
-entry-wound = 创面
+entry-wound = 伤口（创面）
 entry-structures = 血管、神经、肌腱
 entry-mess = MESS 评分
 entry-follow-up = 随访
 entry-correct-injury = 更正受伤情况
 entry-correct-amputation = 更正离断部位
 entry-correct-fracture = 更正骨折
-entry-correct-wound = 更正创面
+entry-correct-wound = 更正伤口（创面）
 entry-correct-structures = 更正血管、神经、肌腱
 entry-correct-mess = 更正 MESS 评分
 entry-correct-follow-up = 更正随访

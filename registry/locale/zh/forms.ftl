@@ -99,6 +99,7 @@ form-amputation-note = 备注
 
 form-fracture-side = 侧别
 form-fracture-segment = 骨与骨段
+form-fracture-segment-help = 必选；如在下方直接输入完整编码，可不选。
 form-fracture-ray = 第几列
 form-fracture-ray-help = 仅掌骨、跖骨、指骨、趾骨填写。
 form-fracture-phalanx = 第几节
