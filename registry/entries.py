@@ -32,6 +32,7 @@ from registry.forms.followup import FollowUp
 from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
 from registry.forms.mess import Mess
+from registry.forms.operation import Operation
 from registry.forms.structures import Structures
 from registry.forms.wound import Wound
 from registry.unconfirmed import Standing
@@ -44,6 +45,7 @@ TYPES: dict[str, tuple[type[Document], str]] = {
     "wound": (Wound, "case:write"),
     "structures": (Structures, "case:write"),
     "mess": (Mess, "case:write"),
+    "operation": (Operation, "case:write"),
     "follow-up": (FollowUp, "followup:write"),
 }
 

@@ -116,6 +116,7 @@ record-add-fracture = Add a fracture
 record-add-wound = Add a wound
 record-add-structures = Add vessels, nerves, tendons
 record-add-mess = Add a MESS score
+record-add-operation = Add an operation
 record-add-others = Add something else
 
 follow-title = Follow-up

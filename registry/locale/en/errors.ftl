@@ -51,6 +51,7 @@ error-field-before-cooling = This lies before cooling began.
 error-field-before-tourniquet = This lies before the tourniquet was put on.
 error-field-over-systolic = The lower pressure is above the upper one.
 error-field-level-of-other-limb = This level does not belong to this part.
+error-field-before-operation = This lies before the operation began.
 error-field-area-over-size = The area is larger than length by width.
 error-field-over-hundred = Together this is more than 100 %.
 error-field-no-exudate = There is no exudate, so it has no amount.

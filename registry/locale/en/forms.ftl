@@ -27,6 +27,8 @@ form-section-nerves = Nerves
 form-section-tendons = Tendons
 form-section-limb = The limb
 form-section-score = Components
+form-section-operation = What was done
+form-section-theatre = Anaesthesia and surgeon
 
 form-injury-injured-at = Time of injury
 form-injury-injured-at-help = The ischaemia clock runs from here. An estimate is better than nothing: say how sure it is.
@@ -195,6 +197,15 @@ form-mess-total = MESS
 form-mess-total-warning = A score never decides. High scores did not predict amputation (LEAP, 556 limbs) and did not correlate by themselves (PROOVIT, 230).
 form-mess-evidence = Known from
 form-mess-note = Note
+
+form-operation-began-at = Began
+form-operation-ended-at = Ended
+form-operation-procedures = Procedures
+form-operation-findings = Findings
+form-operation-findings-help = What was seen that the examination had not shown.
+form-operation-anaesthesia = Anaesthesia
+form-operation-surgeon-role = Surgeon
+form-operation-note = Note
 
 form-follow-up-seen-on = Seen on
 form-follow-up-survival = The part

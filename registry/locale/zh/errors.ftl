@@ -51,6 +51,7 @@ error-field-before-cooling = 该时间早于冷藏开始时间。
 error-field-before-tourniquet = 该时间早于上止血带的时间。
 error-field-over-systolic = 舒张压高于收缩压。
 error-field-level-of-other-limb = 该平面与所选部位不符。
+error-field-before-operation = 该时间早于手术开始时间。
 error-field-area-over-size = 面积大于长乘以宽。
 error-field-over-hundred = 各项合计超过 100%。
 error-field-no-exudate = 已选无渗出，不应填写渗出量。

@@ -27,6 +27,8 @@ form-section-nerves = 神经
 form-section-tendons = 肌腱
 form-section-limb = 肢体
 form-section-score = 评分项目
+form-section-operation = 手术内容
+form-section-theatre = 麻醉与术者
 
 form-injury-injured-at = 受伤时间
 form-injury-injured-at-help = 缺血时间从此刻算起。估计的时间也比没有好，请注明精确程度。
@@ -195,6 +197,15 @@ form-mess-total = MESS 评分
 form-mess-total-warning = 评分不能替代决策。高分并不能预测截肢（LEAP，556 肢），也无独立相关性（PROOVIT，230 肢）。
 form-mess-evidence = 依据
 form-mess-note = 备注
+
+form-operation-began-at = 手术开始
+form-operation-ended-at = 手术结束
+form-operation-procedures = 手术操作
+form-operation-findings = 术中所见
+form-operation-findings-help = 术前检查未发现的情况请写明。
+form-operation-anaesthesia = 麻醉方式
+form-operation-surgeon-role = 术者身份
+form-operation-note = 备注
 
 form-follow-up-seen-on = 随访日期
 form-follow-up-survival = 存活情况

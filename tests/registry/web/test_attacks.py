@@ -272,6 +272,7 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
             "wound": {"side": "left", "region": "leg"},
             "structures": {"side": "left", "region": "leg"},
             "mess": {"side": "left", "limb": "lower"},
+            "operation": {"began_at": wall(ids.now()), "procedures": ["debridement"]},
         }.get(kind, {})
         address = f"{base}/follow-up/draft" if kind == "follow-up" else f"{base}/entries/{kind}/draft"
         assert surgeon.post(address, data=told | words).status_code == 303, kind

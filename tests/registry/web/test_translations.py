@@ -173,6 +173,7 @@ def test_no_text_outside_the_catalogue(house: House) -> None:
                 "/entries/wound",
                 "/entries/structures",
                 "/entries/mess",
+                "/entries/operation",
                 "/refer",
                 "/invite",
             )
