@@ -36,7 +36,7 @@ from registry import (
 from registry.cases import Case
 from registry.entries import Recorded
 from registry.forms import shown
-from registry.web import gallery, scales, timeline, titles, whatnow
+from registry.web import fracture_times, gallery, scales, timeline, titles, whatnow
 from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.moments import Clock
@@ -133,6 +133,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     context |= {
         "now": whatnow.of(known, me),
         "clocks": [scales.of(reading, when) for reading in readings if case.state in OPEN or reading.running == "stopped"],
+        "open_fracture": fracture_times.of([item.document for item in recorded if item.current], ids.now(), when),
         "days": timeline.by_day(told, when),
         "pictures": gallery.by_day(shots, injured, when),
         "shots": shots,

@@ -18,13 +18,12 @@ from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid, NotFound
-from imaging import annotations
-from registry import board, cases, decisions, entries, opinions, presentations, referrals
+from registry import cases, decisions, opinions, presentations, referrals
 from registry.cases import Case
 from registry.drafts import Draft
 from registry.forms import shown
 from registry.forms.opinion import AddendumText, OpinionText
-from registry.web import gallery, scales
+from registry.web import beside
 from registry.web import presentations as before_senior
 from registry.web.case import banner
 from registry.web.edge import Db, Me
@@ -106,7 +105,6 @@ def decide(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respo
 
 def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt, senior: str = "") -> Response:
     when = Clock(language_of(request), me.time_zone)
-    marks = annotations.counts(db, me, case.id, case.organisation_id)
     mine = [a for a in referrals.for_case(db, me, case.id) if a.referral.expert_id == me.person_id or me.person_id in a.called]
     learns = _learns(db, me)
     seniors = before_senior.seniors(db, me, language_of(request)) if learns else []
@@ -124,11 +122,9 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         "draft": draft,
         "form": shown.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors),
         "tried": tried,
-        "shots": gallery.of(db, me, case, when, marks),
-        "clocks": [scales.of(reading, when) for reading in board.readings(db, case)],
+        **beside.of(db, me, case, when),
         "asked": mine[-1] if mine else None,
         "beside": means.of(db, me.person_id) if me.person_id else None,
-        "recorded": [(item, shown.view(item.document)) for item in entries.for_case(db, me, case.id)],
     }
     return render(request, "case/opinion.html", status=tried.status, **context)
 

@@ -16,11 +16,9 @@ from auth.signin import SignedIn
 from core.actor import Actor
 from core.db import Tx
 from core.errors import NotFound
-from imaging import annotations
-from registry import board, cases, entries, presentations, questions
-from registry.forms import shown
+from registry import cases, presentations, questions
 from registry.presentations import Presented
-from registry.web import gallery, scales
+from registry.web import beside
 from registry.web.case import banner
 from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, text
@@ -96,7 +94,6 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, presentation_id: U
     # of the same author, for the same: a later one takes its place
     same = [one.presentation for one in presentations.for_case(db, me, case_id)]
     last = [one for one in same if (one.author_id, one.addendum_to) == (row.author_id, row.addendum_to)][-1]
-    marks = annotations.counts(db, me, case.id, case.organisation_id)
     context: dict[str, Any] = {
         **banner(request, db, me, case),
         "item": item,
@@ -108,9 +105,7 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, presentation_id: U
         "contact": questions.contact(db, item.lies_with) if waits and item.lies_with != me.person_id else None,
         "seniors": seniors(db, me, language) if waits and mine else [],
         "reopened": row.state == "returned" and mine and last.id == row.id,
-        "shots": gallery.of(db, me, case, when, marks),
-        "clocks": [scales.of(reading, when) for reading in board.readings(db, case)],
-        "recorded": [(found, shown.view(found.document)) for found in entries.for_case(db, me, case.id)],
+        **beside.of(db, me, case, when),
     }
     return render(request, "case/presentation.html", status=tried.status, **context)
 

@@ -239,3 +239,27 @@ def test_a_score_is_shown_with_its_warning_wherever_it_is_read(house: House, lan
         page = surgeon.get(path).text
         assert '<span class="num">11</span> / 14' in page
         assert translate(language, "form-mess-total-warning") in unescape(page)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_hours_of_an_open_fracture_stand_on_its_case_and_beside_the_opinion(house: House, language: str) -> None:
+    world = house.world
+    title = translate(language, "open-fracture-title")
+    with world.begin() as db:
+        case = world.case(db, kind="open_fracture")
+        world.injury(db, case, energy="low")
+        world.asked(db, case)
+    surgeon, expert = house.browser(world.cast.surgeon, language=language), house.browser(world.cast.expert, language=language)
+    pages = ((surgeon, f"/cases/{case.id}"), (expert, f"/cases/{case.id}/opinion"))
+    for reader, path in pages:
+        assert title not in reader.get(path).text
+    surgeon.post(f"/cases/{case.id}/entries/fracture", data=FRACTURE | {"gustilo": "type_1"})
+    for reader, path in pages:
+        page = unescape(reader.get(path).text)
+        assert title in page
+        assert translate(language, "open-fracture-rule-low-energy", hours="24") in page
+    (item,) = [item for item in current(world, case.id) if item.entry.type == "fracture"]
+    closed = {"side": "left", "openness": "closed", "code": "42C3(j)[2]", "replaces": str(item.entry.id), "reason": "wrong leg"}
+    assert surgeon.post(f"/cases/{case.id}/entries/fracture", data=closed).status_code == 303
+    for reader, path in pages:
+        assert title not in reader.get(path).text
