@@ -5,6 +5,8 @@ from typing import Annotated, ClassVar
 from registry.forms.fields import Document, Field, Moment
 from registry.valuesets import NOT_ASSESSED
 
+# the kinds of case that are about severed units
+SEVERED = frozenset({"amputation", "devascularised"})
 # Hand and foot proximal to the digits hold muscle, so they keep a limb's marks (cautious reading).
 DIGITS = frozenset({"thumb", "index", "middle", "ring", "little", "great_toe", "toe"})
 MUSCLE_LEVELS = frozenset({"transmetacarpal", "transmetatarsal"})

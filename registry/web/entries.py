@@ -22,6 +22,7 @@ from registry import cases, entries
 from registry.cases import Case
 from registry.drafts import Draft
 from registry.forms import shown
+from registry.forms.amputation import SEVERED
 from registry.web import titles
 from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, number, raw, text
@@ -30,7 +31,6 @@ from registry.web.problems import wants_problem
 from registry.web.translations import language_of
 
 router = APIRouter(include_in_schema=False)
-SEVERED = frozenset({"amputation", "devascularised"})
 # the steps of a new case; what else is entered into its record leads back to its page
 STEPS = frozenset({"injury", "amputation"})
 # what one case often has several of

@@ -18,6 +18,7 @@ from imaging import filing, intake, uploads
 from imaging.uploads import Upload
 from registry import cases, matching
 from registry.cases import Case
+from registry.forms.amputation import SEVERED
 from registry.web.assets import exists
 from registry.web.case import banner
 from registry.web.edge import Db, Me, database_of, short
@@ -39,7 +40,7 @@ def ask(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "told": told,
         "confirmable": filing.CONFIRMABLE,
         "limit": request.app.state.upload_limit,
-        "severed": case.kind in ("amputation", "devascularised"),
+        "severed": case.kind in SEVERED,
         "guided": case.state == "draft",
     }
     return render(request, "case/pictures.html", **context, **banner(request, db, me, case))

@@ -17,6 +17,7 @@ from core.errors import Denied, Invalid, NotFound
 from registry import cases, consents, outgoing, questions, referrals, rosters
 from registry.cases import Case
 from registry.duty import Duty
+from registry.forms.amputation import SEVERED
 from registry.outgoing import Referral
 from registry.states import REFERRAL_OPEN
 from registry.web.case import banner
@@ -116,13 +117,15 @@ def _request(db: Tx, me: Actor, form: FormData, case_id: UUID) -> None:
     for purpose in consents.NEEDED_TO_REFER:
         if text(form, f"consent_{purpose}"):
             consents.record(db, me, case_id=case_id, purpose=purpose, statement="give", giver=text(form, "giver") or "patient")
-    hospital, _, expert = text(form, "to_organisation_id", 80).partition(":")
+    hospital, expert = chosen(form)
+    if hospital is None:
+        raise Invalid("form-invalid", fields={"to_organisation_id": "field-required"})
     referrals.request(
         db,
         me,
         case_id=case_id,
-        to_organisation_id=_uuid(hospital, "to_organisation_id"),
-        expert_id=_uuid(expert, "to_organisation_id") if expert else None,
+        to_organisation_id=hospital,
+        expert_id=expert,
         question=text(form, "question"),
         reason=text(form, "reason"),
         specialty=text(form, "specialty"),
@@ -140,25 +143,39 @@ def _form(
     case = cases.reach(db, me, case_id, "case:refer")
     cases.seen(db, me, case)
     language = language_of(request)
-    found = referrals.hospitals(db, me)
-    hospitals = [(str(h.id), in_language(language, h), stands) for h, stands in found]
-    if len(hospitals) == 1 and not values["to_organisation_id"]:
-        values = values | {"to_organisation_id": hospitals[0][0]}
+    there = whom(db, me, language, values["specialty"])
+    if len(there["hospitals"]) == 1 and not values["to_organisation_id"]:
+        values = values | {"to_organisation_id": there["hospitals"][0][0]}
     context: dict[str, Any] = {
         **banner(request, db, me, case),
+        **there,
         "values": values,
         "tried": tried,
         "ticks": ticks,
-        "hospitals": hospitals,
-        "administrators": [(in_language(language, one), one.phone) for one in people.members(db, me.organisation_id, "administrator")],
-        "person_name": partial(in_language, language),
-        "on_duty": {str(h.id): on_duty for h, stands in found if stands and (on_duty := _on_duty(db, me, h.id, values["specialty"]))},
         "missing": consents.missing(db, case),
         "named": [_place(language, field) for field in tried.errors if "." in field],
-        "severed": case.kind in ("amputation", "devascularised"),
+        "severed": case.kind in SEVERED,
         "guided": case.state == "draft",
     }
     return render(request, "case/refer.html", status=tried.status, **context)
+
+
+def whom(db: Tx, me: Actor, language: str, specialty: str) -> dict[str, Any]:
+    """What ``case/whom.html`` offers: the other hospitals, with who is on duty there for the specialty, and whom to ask for an agreement."""
+    found = referrals.hospitals(db, me)
+    return {
+        "hospitals": [(str(h.id), in_language(language, h), stands) for h, stands in found],
+        "on_duty": {str(h.id): on_duty for h, stands in found if stands and (on_duty := _on_duty(db, me, h.id, specialty))},
+        "administrators": [(in_language(language, one), one.phone) for one in people.members(db, me.organisation_id, "administrator")],
+        "person_name": partial(in_language, language),
+    }
+
+
+def chosen(form: FormData) -> tuple[UUID | None, UUID | None]:
+    """The hospital that was chosen, and the expert on duty there when it goes straight to them. Raises Invalid for what is no choice."""
+    hospital, _, expert = text(form, "to_organisation_id", 80).partition(":")
+    field = "to_organisation_id"
+    return _uuid(hospital, field) if hospital else None, _uuid(expert, field) if expert else None
 
 
 def _on_duty(db: Tx, me: Actor, organisation_id: UUID, specialty: str) -> Duty | None:

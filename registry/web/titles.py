@@ -7,6 +7,7 @@ the value sets.
 from dataclasses import dataclass
 
 from registry import valuesets
+from registry.forms.amputation import SEVERED
 from registry.summaries import Summary
 from registry.web.pages import label
 from registry.web.translations import translate
@@ -47,7 +48,7 @@ def _piece(language: str, kind: str, side: str, parts: str) -> str:
     where = _word(language, "side", side) if told == "sided" else ""
     if not parts:
         return translate(language, "case-title-bare-" + told, kind=label(language, "case_kind", kind), side=where)
-    shape = kind.replace("_", "-") if kind in ("amputation", "devascularised") else "other"
+    shape = kind.replace("_", "-") if kind in SEVERED else "other"
     return translate(language, f"case-title-{shape}-{told}", kind=label(language, "case_kind", kind), side=where, parts=parts)
 
 

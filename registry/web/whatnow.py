@@ -13,6 +13,7 @@ from core.actor import Actor
 from registry.cases import Case
 from registry.decisions import Decided
 from registry.followups import Seen
+from registry.forms.amputation import SEVERED
 from registry.opinions import Signed
 from registry.presentations import Presented
 from registry.questions import Asked, Waiting
@@ -147,7 +148,7 @@ def _drafted(known: Known, me: Actor) -> Now | None:
         return None
     if "injury" not in known.entries:
         return Now("now-injury", (Act("now-act-injury", f"{base}/entries/injury", main=True),), True)
-    if case.kind in ("amputation", "devascularised") and "amputation" not in known.entries:
+    if case.kind in SEVERED and "amputation" not in known.entries:
         return Now("now-unit", (Act("now-act-unit", f"{base}/entries/amputation", main=True),), True)
     refer = (Act("now-act-refer", f"{base}/refer", main=True),) if "case:refer" in known.may else ()
     return Now("now-refer", (*refer, Act("now-act-pictures", f"{base}/pictures")), bool(refer))

@@ -49,3 +49,13 @@ consent-note = Note
 consent-give = Agreed
 consent-refuse = Refused
 consent-withdraw = Withdrawn
+
+urgent-go = Emergency
+urgent-title = Emergency: ask now
+urgent-lead = One page, then the question is out. Pictures follow, and the expert is told as they arrive.
+urgent-more-person = Date of birth, record number
+urgent-agreed = The patient agrees to treatment at a distance, and that case data go to the other hospital
+urgent-agreed-otherwise = Somebody else agreed, or nobody could be asked
+urgent-send = Send the question now
+urgent-pictures-next = Pictures next.
+urgent-sent = The question is out. Send pictures now: the other hospital is told as they arrive.

@@ -49,3 +49,13 @@ consent-note = 备注
 consent-give = 同意
 consent-refuse = 不同意
 consent-withdraw = 撤回同意
+
+urgent-go = 急诊求助
+urgent-title = 急诊求助
+urgent-lead = 填完这一页即可发出问题；照片随后补传，到达后专家会收到提醒。
+urgent-more-person = 出生日期、病案号
+urgent-agreed = 患者同意远程诊疗，并同意将病例资料传给对方医院
+urgent-agreed-otherwise = 由他人同意，或无法征得同意
+urgent-send = 立即发出问题
+urgent-pictures-next = 下一步：上传照片。
+urgent-sent = 问题已发出。请现在上传照片：到达后对方医院会收到提醒。

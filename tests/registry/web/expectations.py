@@ -177,6 +177,8 @@ OTHERS: dict[tuple[str, str], Expect] = {
     ("GET", "/follow-ups"): own(303, 200, 200, 200),
     ("GET", "/cases/new"): own(303, 200, 403, 403),
     ("POST", "/cases/new"): own(401, 422, 403, 403, 422),
+    ("GET", "/cases/urgent"): own(303, 200, 403, 403),
+    ("POST", "/cases/urgent"): own(401, 422, 403, 403, 422),
     ("POST", "/cases/new/known"): own(401, 200, 403, 403, form={"name": "x"}),
     ("GET", "/audit"): own(303, 403, 403, 200, 403),
     ("POST", "/audit/patient"): own(401, 403, 403, 200, 403, form={"number": "A0"}),

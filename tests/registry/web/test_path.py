@@ -8,7 +8,8 @@ import pyotp
 import pytest
 
 from core import ids
-from registry import access
+from registry import access, cases
+from registry.web.translations import translate
 from tests.cast import Member
 from tests.registry.conftest import wall
 from tests.registry.web.conftest import House, field_of
@@ -221,3 +222,48 @@ def test_who_saw_a_patient_is_told_to_the_first_act_and_no_name_stands_in_addres
         seen.append(administrator.post("/audit/patient", data=asked).text)
     assert len(seen) > 2
     assert any("entered a new patient" in one for one in seen)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_emergency_is_sent_from_one_page(house: House, language: str) -> None:
+    cast = house.world.cast
+    surgeon = house.browser(cast.surgeon, language=language)
+    assert 'href="/cases/urgent"' in surgeon.get("/").text
+    page = surgeon.get("/cases/urgent").text
+    # the one hospital that may be asked is chosen already
+    asked = re.search(r'name="to_organisation_id" value="([^"]+)" checked', page)
+    assert asked is not None
+    said = {"client_key": field_of(page, "client_key"), "to_organisation_id": asked[1], "name": "胡杨", "sex": "male", "kind": "amputation"}
+    said |= {
+        "record_number": "Z26-9",
+        "side": "left",
+        "part": "index",
+        "injured_at": local(1),
+        "injured_at.zone": "Asia/Urumqi",
+        "mechanism": "sharp_cut",
+    }
+    said |= {"question": "能否再植？<b>", "agreed": "yes"}
+    refused = surgeon.post("/cases/urgent", data=said)
+    assert refused.status_code == 422
+    shown = unescape(refused.text)
+    assert translate(language, "form-wrong", count=1) in shown
+    assert "能否再植？<b>" in shown
+    assert f'value="{said["injured_at"]}"' in shown
+    assert field_of(refused.text, "client_key") == said["client_key"]
+    said["completeness"] = "complete"
+    sent = [surgeon.post("/cases/urgent", data=said).headers["Location"] for _ in range(2)]
+    assert sent[0] == sent[1]
+    assert sent[0].endswith("/pictures")
+    assert translate(language, "urgent-sent") in unescape(surgeon.get(sent[0]).text)
+    with house.world.begin() as db:
+        (case,) = cases.list_(db, cast.surgeon.actor).cases
+    assert (case.state, case.urgency) == ("referred", "emergency")
+    # the same person again: shown, with everything that was typed, and nothing made before it is answered
+    again = said | {"client_key": "another"}
+    known = surgeon.post("/cases/urgent", data=again)
+    assert known.status_code == 409
+    assert f'name="patient" value="{case.patient_id}"' in known.text
+    assert "能否再植？<b>" in unescape(known.text)
+    assert surgeon.post("/cases/urgent", data=again | {"patient": str(case.patient_id)}).status_code == 303
+    with house.world.begin() as db:
+        assert {one.patient_id for one in cases.list_(db, cast.surgeon.actor).cases} == {case.patient_id}
