@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from registry.forms.fields import Document, Field, Moment
+from registry.forms.fields import Document, Field, Figure, Moment
 from registry.valuesets import NOT_ASSESSED
 
 # the kinds of case that are about severed units
@@ -25,6 +25,7 @@ class Amputation(Document):
     """One severed unit. ``injured_at`` is told only where it differs from the injury's own time."""
 
     TYPE: ClassVar[str] = "amputation"
+    FIGURES: ClassVar[tuple[Figure, ...]] = ("hands", "body")
 
     part: Annotated[str, Field("unit", "choice", values="part", required=True, quick=True)] = ""
     side: Annotated[str, Field("unit", "choice", values="side", required=True, quick=True)] = ""

@@ -21,6 +21,7 @@ from registry import valuesets
 from registry.valuesets import NOT_ASSESSED, Option
 
 Widget = Literal["moment", "date", "choice", "choices", "yes_no", "integer", "decimal", "text", "note", "pictures"]
+Figure = Literal["hands", "body"]
 Raw = Mapping[str, str | list[str]]
 
 ZONES = ("Asia/Shanghai", "Asia/Urumqi")
@@ -99,12 +100,16 @@ class Reckoned:
 
 
 class Document(BaseModel):
-    """The base of every document type. ``TYPE`` and ``EDITION`` together name the schema (``injury/1``)."""
+    """The base of every document type. ``TYPE`` and ``EDITION`` together name the schema (``injury/1``).
+
+    ``FIGURES`` are drawn beside the side, to be tapped instead of choosing side, region, part and level: ``hands``, ``body``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     TYPE: ClassVar[str]
     EDITION: ClassVar[int] = 1
+    FIGURES: ClassVar[tuple[Figure, ...]] = ()
 
     @classmethod
     def schema_id(cls) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from registry.forms.fields import Document, Field, Moment
+from registry.forms.fields import Document, Field, Figure, Moment
 from registry.valuesets import NOT_ASSESSED
 
 
@@ -10,6 +10,7 @@ class Injury(Document):
     """One injury event. Only its time and its mechanism are asked for; everything else may wait."""
 
     TYPE: ClassVar[str] = "injury"
+    FIGURES: ClassVar[tuple[Figure, ...]] = ("body",)
 
     injured_at: Annotated[Moment | None, Field("when", "moment", required=True, quick=True, past=True, help=True)] = None
     mechanism: Annotated[str, Field("how", "choice", values="mechanism", required=True, quick=True)] = NOT_ASSESSED

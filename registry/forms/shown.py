@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.forms import fields
-from registry.forms.fields import Document, Field, Moment, Raw
+from registry.forms.fields import Document, Field, Figure, Moment, Raw
 from registry.valuesets import Option
 
 
@@ -37,11 +37,12 @@ class FormField:
 
 @dataclass(frozen=True, slots=True)
 class FormSection:
-    """A group of fields under one heading."""
+    """A group of fields under one heading, with the ``figures`` that answer some of them."""
 
     name: str
     label: str
     fields: tuple[FormField, ...]
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,11 @@ def describe(
                 error=errors.get(name),
             )
         )
-    sections = tuple(FormSection(key, f"form-section-{key.replace('_', '-')}", tuple(f)) for key, f in grouped.items())
+    place = model.declared()["side"].section if model.FIGURES else ""
+    sections = tuple(
+        FormSection(key, f"form-section-{key.replace('_', '-')}", tuple(found), model.FIGURES if key == place else ())
+        for key, found in grouped.items()
+    )
     return Form(model.TYPE, model.schema_id(), sections)
 
 

@@ -6,7 +6,7 @@ One document says one state for its arteries, one for its veins, nerves and tend
 
 from typing import Annotated, ClassVar
 
-from registry.forms.fields import Document, Field
+from registry.forms.fields import Document, Field, Figure
 from registry.valuesets import NOT_ASSESSED, UNKNOWN
 
 KINDS = {"arteries": "artery_state", "veins": "vein_state", "nerves": "nerve_state", "tendons": "tendon_state"}
@@ -17,6 +17,7 @@ class Structures(Document):
     """What lies under a wound and was hurt, at one place of one side."""
 
     TYPE: ClassVar[str] = "structures"
+    FIGURES: ClassVar[tuple[Figure, ...]] = ("hands", "body")
 
     side: Annotated[str, Field("place", "choice", values="side", required=True, quick=True)] = ""
     region: Annotated[str, Field("place", "choice", values="region", required=True, quick=True)] = NOT_ASSESSED

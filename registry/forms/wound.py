@@ -6,7 +6,7 @@ poorly seen from afar.
 
 from typing import Annotated, ClassVar
 
-from registry.forms.fields import Document, Field
+from registry.forms.fields import Document, Field, Figure
 from registry.valuesets import NOT_ASSESSED
 
 
@@ -14,6 +14,7 @@ class Wound(Document):
     """One wound at one time. ``length``, ``width`` and ``depth`` are its greatest, so that no area exceeds length by width."""
 
     TYPE: ClassVar[str] = "wound"
+    FIGURES: ClassVar[tuple[Figure, ...]] = ("body",)
 
     side: Annotated[str, Field("place", "choice", values="side", required=True, quick=True)] = ""
     region: Annotated[str, Field("place", "choice", values="region", required=True, quick=True)] = NOT_ASSESSED

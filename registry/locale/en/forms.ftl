@@ -228,3 +228,6 @@ form-opinion-monitoring = What to watch
 form-opinion-limits = Limits of judging from afar
 form-opinion-limits-help = What cannot be seen from here, and what would change this opinion.
 form-addendum-addition = Addendum
+
+figure-hands = Tap where it is. Both hands seen from the back.
+figure-body = Show it on the body

@@ -228,3 +228,6 @@ form-opinion-monitoring = 观察要点
 form-opinion-limits = 远程判断的局限
 form-opinion-limits-help = 哪些从这里看不到，什么情况会改变本意见。
 form-addendum-addition = 补充意见
+
+figure-hands = 点选部位（手背面观）
+figure-body = 在人体图上点选

@@ -2,12 +2,14 @@
 
 import { autosave } from "./autosave.js";
 import { tick } from "./clock.js";
+import { figure } from "./figure.js";
 import { keys } from "./keys.js";
 import { narrow } from "./narrow.js";
 
 const start = (root) => {
   for (const form of root.querySelectorAll("form[data-autosave]")) autosave(form);
   for (const list of root.querySelectorAll("select[data-within]")) narrow(list);
+  for (const drawn of root.querySelectorAll("[data-figure]")) figure(drawn);
   tick(root);
 };
 
