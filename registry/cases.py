@@ -43,6 +43,7 @@ class Case(Base):
         UniqueConstraint("created_by", "client_key"),
         Index(None, "organisation_id", "state", "urgency_rank", "id"),
         Index(None, "organisation_id", "id"),
+        Index(None, "state"),
     )
 
     id: Mapped[IdColumn]

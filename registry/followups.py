@@ -24,6 +24,7 @@ from registry import audience, cases, entries, notices, opinions
 from registry.cases import Case
 from registry.entries import Entry, Recorded
 from registry.forms.fields import Raw
+from registry.states import CASE_OPEN
 
 TYPE = "follow-up"
 
@@ -166,9 +167,8 @@ def waiting(db: Tx, actor: Actor, *, limit: int) -> list[tuple[Visit, Case]]:
     rows = (
         select(Visit, Case)
         .join(Case, Case.id == Visit.case_id)
-        .where(cases.visible(actor, "followup:write"), Visit.organisation_id == actor.organisation_id)
+        .where(cases.visible(actor, "followup:write"), Case.organisation_id == actor.organisation_id, Case.state.in_(CASE_OPEN))
         .where(Visit.entry_chain_id.is_(None), Visit.opens_on <= ids.now().date() + dt.timedelta(days=1))
-        .where(Case.state != "closed")
         .order_by(Visit.due_on, Visit.id)
         .limit(limit)
     )

@@ -9,6 +9,8 @@ Table = dict[tuple[str, str], str | None]
 URGENCIES = ("routine", "urgent", "emergency")
 
 CASE_STATES = ("draft", "referred", "answered", "treated", "follow-up", "closed")
+CASE_OPEN = CASE_STATES[:-1]
+"""Every state but closed, by name: an index of states finds the few that are open, never the many that are not closed."""
 CASE_EVENTS = ("refer", "lapse", "answer", "treat", "follow", "close")
 
 # lapse: the last open referral was declined or withdrawn. A question asked late never moves a case back.

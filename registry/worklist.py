@@ -27,7 +27,7 @@ from registry.outgoing import Referral
 from registry.presented import Presentation
 from registry.questions import ReferralStep
 from registry.referrals import Waiting
-from registry.states import REFERRAL_OPEN, URGENCIES
+from registry.states import CASE_OPEN, REFERRAL_OPEN, URGENCIES
 
 # What may be asked of somebody, the most pressing first.
 ACTIONS = (
@@ -47,6 +47,8 @@ ACTIONS = (
     "read-messages",
 )
 LIMIT = 100
+# what is left out where there are more than LIMIT is never the more urgent
+URGENT_FIRST = (Case.urgency_rank.desc(), Case.id.desc())
 BEFORE_TREATMENT = frozenset({"draft", "referred", "answered"})
 
 
@@ -165,7 +167,7 @@ def _presentations(db: Tx, actor: Actor, whose: ColumnElement[bool]) -> list[tup
         .join(Case, Case.id == Presentation.case_id)
         .outerjoin(Referral, Referral.id == Presentation.referral_id)
         .where(cases.visible(actor, "opinion:countersign"), whose, Presentation.author_organisation_id == actor.organisation_id)
-        .where(Presentation.state == "waiting", or_(Case.state != "closed", Presentation.addendum_to.is_not(None)))
+        .where(Presentation.state == "waiting", or_(Case.state.in_(CASE_OPEN), Presentation.addendum_to.is_not(None)))
         .order_by(Presentation.id)
         .limit(LIMIT)
     )
@@ -206,7 +208,7 @@ def _asked_of_me(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
         select(Referral, Case)
         .join(Case, Case.id == Referral.case_id)
         .where(cases.visible(actor, "referral:answer"), or_(mine & ~presented, (Referral.state == "escalated") & rung))
-        .where(Referral.state.in_(REFERRAL_OPEN), Case.state != "closed")
+        .where(Referral.state.in_(REFERRAL_OPEN), Case.state.in_(CASE_OPEN))
         .limit(LIMIT)
     )
     for referral, case in db.execute(rows):
@@ -233,7 +235,7 @@ def _to_allocate(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
         select(Referral, Case)
         .join(Case, Case.id == Referral.case_id)
         .where(cases.visible(actor, "referral:allocate"), Referral.to_organisation_id == actor.organisation_id)
-        .where(Case.state != "closed")
+        .where(Case.state.in_(CASE_OPEN))
         .where(
             or_(
                 Referral.state.in_(("requested", "escalated")),
@@ -255,7 +257,7 @@ def _to_decide(db: Tx, actor: Actor) -> Iterator[Item]:
         select(Opinion, Case)
         .join(Case, Case.id == Opinion.case_id)
         .where(cases.visible(actor, "decision:write"), Opinion.addendum_to.is_(None), ~decided)
-        .where(Case.organisation_id == actor.organisation_id, Case.state != "closed")
+        .where(Case.organisation_id == actor.organisation_id, Case.state.in_(CASE_OPEN))
         .order_by(Opinion.id)
         .limit(LIMIT)
     )
@@ -270,7 +272,7 @@ def _unsent(db: Tx, actor: Actor) -> Iterator[Item]:
         select(Case, asked)
         .where(cases.visible(actor, "case:refer"), Case.organisation_id == actor.organisation_id)
         .where(Case.state == "draft", Case.created_by == actor.person_id)
-        .order_by(Case.id.desc())
+        .order_by(*URGENT_FIRST)
         .limit(LIMIT)
     )
     for case, again in db.execute(rows):
@@ -284,7 +286,7 @@ def _untreated(db: Tx, actor: Actor) -> Iterator[Item]:
         select(Case)
         .where(cases.visible(actor, "case:write"), Case.organisation_id == actor.organisation_id)
         .where(Case.state == "answered", decided)
-        .order_by(Case.id)
+        .order_by(*URGENT_FIRST)
         .limit(LIMIT)
     )
     for case in db.scalars(rows):
@@ -317,7 +319,7 @@ def _open_of_own(db: Tx, actor: Actor) -> list[tuple[Referral, Case]]:
         select(Referral, Case)
         .join(Case, Case.id == Referral.case_id)
         .where(cases.visible(actor), Case.organisation_id == actor.organisation_id, Referral.state.in_(REFERRAL_OPEN))
-        .where(Case.state != "closed")
+        .where(Case.state.in_(CASE_OPEN))
         .order_by(Referral.due_at)
         .limit(LIMIT)
     )
@@ -340,9 +342,9 @@ def _said(db: Tx, actor: Actor) -> Iterator[Item]:
     spoke = exists().where(Message.case_id == Case.id, Message.author_id == me)
     rows = (
         select(Case)
-        .where(cases.visible(actor, "message:read"), Case.state != "closed")
+        .where(cases.visible(actor, "message:read"), Case.state.in_(CASE_OPEN))
         .where(unread, or_(Case.created_by == me, asked, spoke))
-        .order_by(Case.id.desc())
+        .order_by(*URGENT_FIRST)
         .limit(LIMIT)
     )
     for case in db.scalars(rows):
