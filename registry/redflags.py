@@ -8,11 +8,13 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from registry import valuesets
 from registry.clocks import URGENCIES
 from registry.forms.amputation import Amputation
 from registry.forms.fields import Document
 from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
+from registry.forms.replant import Replant
 from registry.forms.structures import Structures
 from registry.forms.wound import Wound
 
@@ -81,6 +83,13 @@ def _ill_perfused(document: Document, now: dt.datetime) -> bool:
     return document.pulse == "absent" or (document.refill is not None and document.refill > SLOWEST_REFILL)
 
 
+def _without_flow(document: Document, now: dt.datetime) -> bool:
+    if not isinstance(document, Replant):
+        return False
+    states = valuesets.value_set("perfusion")
+    return document.state in states.codes and states.option(document.state).extra["counted"] == "ill"
+
+
 RULES = (
     Rule("severed-or-devascularised", "emergency", _severed),
     Rule("partly-severed", "urgent", _partly_severed),
@@ -92,6 +101,7 @@ RULES = (
     Rule("open-fracture-type-3b-or-3c", "urgent", _uncovered),
     Rule("vessel-joint-or-implant-exposed", "urgent", _exposed),
     Rule("no-pulse-or-slow-refill", "urgent", _ill_perfused),
+    Rule("replant-or-flap-ill-perfused", "emergency", _without_flow),
 )
 
 

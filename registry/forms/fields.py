@@ -9,9 +9,11 @@ minute; a time nobody touched there keeps its seconds (``untouched``).
 
 import datetime as dt
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, TypeVar
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict
@@ -20,13 +22,15 @@ from core.errors import Invalid
 from registry import valuesets
 from registry.valuesets import NOT_ASSESSED, Option
 
-Widget = Literal["moment", "date", "choice", "choices", "yes_no", "integer", "decimal", "text", "note", "pictures"]
+Widget = Literal["moment", "date", "choice", "choices", "yes_no", "integer", "decimal", "text", "phone", "note", "pictures", "unit"]
 Raw = Mapping[str, str | list[str]]
 
 ZONES = ("Asia/Shanghai", "Asia/Urumqi")
 TEXT_LIMIT = 200
 NOTE_LIMIT = 4000
 CLOCK_SLACK = dt.timedelta(minutes=2)
+# an extension may follow
+PHONE = re.compile(r"[+(]?[0-9][0-9 ()/.-]{3,29}( ?(转|ext\.?|x) ?[0-9]{1,6})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,8 @@ class Field:
     ``past``: a moment or date that must not lie in the future. ``free``: words of the writer, to be
     checked against the patient's identifiers before anybody outside the hospital reads them.
     ``quick``: asked first, on the short form of an emergency. ``within``: the field whose answer says which
-    of the codes fit (their ``of``), so that a long list can be shortened to them.
+    of the codes fit (their ``of``), so that a long list can be shortened to them. A ``unit`` names one of the
+    case's severed parts by the id of its document, the first version's; ``registry.entries`` holds it to the case.
     """
 
     section: str
@@ -59,7 +64,7 @@ class Field:
     @property
     def free(self) -> bool:
         """Whether the field holds the writer's own words."""
-        return self.widget in {"text", "note"}
+        return self.widget in {"text", "phone", "note"}
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -85,7 +90,7 @@ class Moment(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Reckoned:
-    """What follows from the fields of a document and is shown with them, never stored: a ``number`` or a ``text``.
+    """What follows from the fields of a document and is shown with them, never stored: a ``number``, a ``text`` or an ``option``.
 
     ``section`` is the heading it stands under. ``warned``: it is never shown without its warning, ``form-<type>-<name>-warning``.
     """
@@ -95,6 +100,7 @@ class Reckoned:
     number: float | None = None
     text: str = ""
     unit: str | None = None
+    option: Option | None = None
     warned: bool = False
 
 
@@ -216,6 +222,21 @@ def _words(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str
     return text or None
 
 
+def _phone(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str | None:
+    text = one(raw, name)
+    if text and not PHONE.fullmatch(text):
+        raise _Wrong("field-not-a-telephone")
+    return text or None
+
+
+def _unit(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str | None:
+    text = one(raw, name)
+    try:
+        return str(UUID(text)) if text else None
+    except ValueError:
+        raise _Wrong("field-unit-unknown") from None
+
+
 def _number(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> float | None:
     text = one(raw, name).replace(",", ".")
     if not text:
@@ -283,6 +304,8 @@ _READERS = {
     "decimal": _number,
     "text": _words,
     "note": _words,
+    "phone": _phone,
+    "unit": _unit,
 }
 
 

@@ -115,6 +115,7 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         for item in presentations.for_case(db, me, case.id)
         if (item.presentation.author_id, item.presentation.addendum_to) == (me.person_id, draft.about)
     ]
+    recorded = entries.for_case(db, me, case.id)
     context: dict[str, Any] = {
         **banner(request, db, me, case),
         "learns": learns,
@@ -128,7 +129,7 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         "clocks": [scales.of(reading, when) for reading in board.readings(db, case)],
         "asked": mine[-1] if mine else None,
         "beside": means.of(db, me.person_id) if me.person_id else None,
-        "recorded": [(item, shown.view(item.document)) for item in entries.for_case(db, me, case.id)],
+        "recorded": [(item, shown.view(item.document, units=entries.units(recorded))) for item in recorded],
     }
     return render(request, "case/opinion.html", status=tried.status, **context)
 

@@ -97,6 +97,7 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, presentation_id: U
     same = [one.presentation for one in presentations.for_case(db, me, case_id)]
     last = [one for one in same if (one.author_id, one.addendum_to) == (row.author_id, row.addendum_to)][-1]
     marks = annotations.counts(db, me, case.id, case.organisation_id)
+    recorded = entries.for_case(db, me, case.id)
     context: dict[str, Any] = {
         **banner(request, db, me, case),
         "item": item,
@@ -110,7 +111,7 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, presentation_id: U
         "reopened": row.state == "returned" and mine and last.id == row.id,
         "shots": gallery.of(db, me, case, when, marks),
         "clocks": [scales.of(reading, when) for reading in board.readings(db, case)],
-        "recorded": [(found, shown.view(found.document)) for found in entries.for_case(db, me, case.id)],
+        "recorded": [(found, shown.view(found.document, units=entries.units(recorded))) for found in recorded],
     }
     return render(request, "case/presentation.html", status=tried.status, **context)
 

@@ -117,6 +117,7 @@ record-add-wound = Add a wound
 record-add-structures = Add vessels, nerves, tendons
 record-add-mess = Add a MESS score
 record-add-operation = Add an operation
+record-add-replant = Add a replanted part
 record-add-others = Add something else
 
 follow-title = Follow-up

@@ -162,6 +162,10 @@ def _raws(model: type[Document]) -> st.SearchStrategy[dict[str, str | list[str]]
                 made[name] = st.sampled_from([code for code in codes if code != "not_assessed"])
             case "choices":
                 made[name] = st.lists(st.sampled_from(codes), unique=True, max_size=4)
+            case "unit":
+                made[name] = st.uuids().map(str)
+            case "phone":
+                made[name] = st.from_regex(fields.PHONE, fullmatch=True).map(str.strip)
             case "pictures":
                 made[name] = st.lists(st.uuids().map(str), unique=True, max_size=3)
             case "integer" | "decimal":

@@ -239,3 +239,29 @@ def test_a_score_is_shown_with_its_warning_wherever_it_is_read(house: House, lan
         page = surgeon.get(path).text
         assert '<span class="num">11</span> / 14' in page
         assert translate(language, "form-mess-total-warning") in unescape(page)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_replantation_names_its_part_and_stops_the_clock_that_the_page_shows(house: House, language: str) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case, ago=dt.timedelta(hours=5))
+    surgeon, home = house.browser(world.cast.surgeon, language=language), f"/cases/{case.id}"
+    base = f"{home}/entries/replant"
+    empty = surgeon.get(base).text
+    assert translate(language, "entry-unit-first") in unescape(empty)
+    assert f'action="{base}"' not in empty
+    with world.begin() as db:
+        part = world.severed(db, case)
+        world.severed(db, case, part="middle")
+    told = {"unit": str(part.chain_id), "reflow_at": wall(ids.now() - dt.timedelta(hours=1))}
+    stopped = re.escape(translate(language, "clock-stopped", at="§")).replace("§", "[^<]+")
+    assert not re.search(stopped, surgeon.get(home).text)
+    refused = surgeon.post(base, data={**told, "reflow_at": wall(ids.now() - dt.timedelta(hours=6))})
+    assert (refused.status_code, translate(language, "error-field-before-injury") in refused.text) == (422, True)
+    assert surgeon.post(base, data=told).headers["Location"] == home
+    name = valuesets.label("part", "index", language)
+    for path in (home, f"{home}/record"):
+        assert re.search(rf"<dd>{name} · ", surgeon.get(path).text), path
+    assert len(re.findall(stopped, surgeon.get(home).text)) == 1
