@@ -182,9 +182,15 @@ def injured_at(document: Amputation, injuries: Iterable[Injury]) -> Moment | Non
     own = document.injured_at
     if own is not None and own.at is not None:
         return own
+    told = first_injured_at(injuries)
+    return told if told and told.at else own or told
+
+
+def first_injured_at(injuries: Iterable[Injury]) -> Moment | None:
+    """The earliest known time of injury; where none is known that it was said to be unknown, None when nothing was said."""
     told = [injury.injured_at for injury in injuries if injury.injured_at is not None]
     known = {moment.at: moment for moment in told if moment.at is not None}
-    return known[min(known)] if known else own or next(iter(told), None)
+    return known[min(known)] if known else next(iter(told), None)
 
 
 def _at(moment: Moment | None) -> dt.datetime | None:

@@ -28,7 +28,9 @@ from registry.cases import Case
 from registry.drafts import Draft, Typed
 from registry.forms import fields
 from registry.forms.amputation import Amputation
+from registry.forms.complication import Complication
 from registry.forms.fields import Document, Raw
+from registry.forms.flap import Flap
 from registry.forms.followup import FollowUp
 from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
@@ -36,6 +38,7 @@ from registry.forms.mess import Mess
 from registry.forms.operation import Operation
 from registry.forms.replant import Replant
 from registry.forms.structures import Structures
+from registry.forms.transfer import Transfer
 from registry.forms.wound import Wound
 from registry.unconfirmed import Standing
 from registry.valuesets import Option
@@ -50,6 +53,9 @@ TYPES: dict[str, tuple[type[Document], str]] = {
     "mess": (Mess, "case:write"),
     "operation": (Operation, "case:write"),
     "replant": (Replant, "case:write"),
+    "flap": (Flap, "case:write"),
+    "complication": (Complication, "case:write"),
+    "transfer": (Transfer, "case:write"),
     "follow-up": (FollowUp, "followup:write"),
 }
 
@@ -289,7 +295,11 @@ def _fits(db: Tx, case: Case, document: Document, chain_id: UUID | None) -> None
     rest = {str(item.entry.chain_id): item.document for item in recorded(db, case) if item.entry.chain_id != chain_id}
     injuries = [item for item in rest.values() if isinstance(item, Injury)]
     replants = [item for item in rest.values() if isinstance(item, Replant)]
-    wrong: dict[str, str] = {}
+    first = clocks.first_injured_at(injuries)
+    moments = {name: getattr(document, name) for name in document.AFTER_INJURY}
+    wrong = {
+        name: "field-before-injury" for name, told in moments.items() if told and told.at and first and first.at and told.at < first.at
+    }
     for name, note in document.declared().items():
         named = getattr(document, name) if note.widget == "unit" else ""
         if named and not isinstance(rest.get(named), Amputation):

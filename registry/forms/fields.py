@@ -105,12 +105,16 @@ class Reckoned:
 
 
 class Document(BaseModel):
-    """The base of every document type. ``TYPE`` and ``EDITION`` together name the schema (``injury/1``)."""
+    """The base of every document type. ``TYPE`` and ``EDITION`` together name the schema (``injury/1``).
+
+    ``AFTER_INJURY`` are the moments that cannot come before every injury of the case.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     TYPE: ClassVar[str]
     EDITION: ClassVar[int] = 1
+    AFTER_INJURY: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def schema_id(cls) -> str:

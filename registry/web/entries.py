@@ -34,7 +34,7 @@ SEVERED = frozenset({"amputation", "devascularised"})
 # the steps of a new case; what else is entered into its record leads back to its page
 STEPS = frozenset({"injury", "amputation"})
 # what one case often has several of
-SEVERAL = frozenset({"amputation", "fracture", "wound", "structures", "operation", "replant"})
+SEVERAL = frozenset({"amputation", "fracture", "wound", "structures", "operation", "replant", "flap", "complication", "transfer"})
 
 
 @router.get("/cases/{case_id}/entries/{entry_type}")

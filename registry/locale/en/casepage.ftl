@@ -118,6 +118,9 @@ record-add-structures = Add vessels, nerves, tendons
 record-add-mess = Add a MESS score
 record-add-operation = Add an operation
 record-add-replant = Add a replanted part
+record-add-flap = Add a flap
+record-add-complication = Add a complication
+record-add-transfer = Add a transfer
 record-add-others = Add something else
 
 follow-title = Follow-up

@@ -109,6 +109,9 @@ record-add-structures = 添加血管、神经、肌腱
 record-add-mess = 添加 MESS 评分
 record-add-operation = 添加手术
 record-add-replant = 添加再植
+record-add-flap = 添加皮瓣
+record-add-complication = 添加并发症
+record-add-transfer = 添加转院
 record-add-others = 添加其他记录
 
 follow-title = 随访

@@ -285,6 +285,8 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
             "mess": {"side": "left", "limb": "lower"},
             "operation": {"began_at": wall(ids.now()), "procedures": ["debridement"]},
             "replant": {"unit": severed(world, UUID(names["case_id"]))},
+            "flap": {"flap": "alt", "transfer": ["free"]},
+            "complication": {"kind": "haematoma", "found_at": wall(ids.now())},
         }.get(kind, {})
         address = f"{base}/follow-up/draft" if kind == "follow-up" else f"{base}/entries/{kind}/draft"
         assert surgeon.post(address, data=told | words).status_code == 303, kind

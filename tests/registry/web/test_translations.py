@@ -175,6 +175,9 @@ def test_no_text_outside_the_catalogue(house: House) -> None:
                 "/entries/mess",
                 "/entries/operation",
                 "/entries/replant",
+                "/entries/flap",
+                "/entries/complication",
+                "/entries/transfer",
                 "/refer",
                 "/invite",
             )

@@ -1,4 +1,4 @@
-"""The reflow of a replanted part: it stops the clock of its part, and contradicts neither the part nor another entry."""
+"""Times told in several entries: the reflow of a replanted part stops the clock of its part, and none contradicts another."""
 
 import datetime as dt
 
@@ -105,3 +105,41 @@ def test_a_part_is_not_corrected_to_have_been_severed_or_cooled_after_its_reflow
     cooled = {"storage": "sealed_on_ice", "cooling_started_at": late}
     assert refused(world, case, "amputation", cooled, part) == {"cooling_started_at": "field-after-reflow"}
     assert running(world, case) == {"index": "stopped"}
+
+
+def test_nothing_that_follows_from_an_injury_comes_before_it(world: World) -> None:
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case, ago=5 * HOUR)
+        world.injury(db, case, ago=2 * HOUR)
+    early, between = wall(ids.now() - 6 * HOUR), wall(ids.now() - 3 * HOUR)
+    left, found = {"destination": "Taizhou", "departed_at": early}, {"kind": "compartment", "found_at": early}
+    assert refused(world, case, "transfer", left) == {"departed_at": "field-before-injury"}
+    assert refused(world, case, "complication", found) == {"found_at": "field-before-injury"}
+    with world.begin() as db:
+        entries.submit(db, world.cast.surgeon.actor, case.id, "transfer", left | {"departed_at": between})
+        entries.submit(db, world.cast.surgeon.actor, case.id, "complication", found | {"found_at": between})
+
+
+def test_a_complication_names_a_part_of_its_own_case_or_none(world: World) -> None:
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case)
+        part = world.severed(db, case)
+    told = {"kind": "cold_intolerance", "found_at": wall(ids.now())}
+    assert refused(world, case, "complication", told | {"unit": str(ids.new())}) == {"unit": "field-unit-unknown"}
+    with world.begin() as db:
+        for unit in ("", str(part.chain_id)):
+            entries.submit(db, world.cast.surgeon.actor, case.id, "complication", told | {"unit": unit})
+
+
+def test_a_complication_only_raises_the_urgency(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        case = world.case(db, kind="flap")
+        found = wall(ids.now() - HOUR)
+        assert cases.get(db, surgeon, case.id).urgency == "routine"
+        told = entries.submit(db, surgeon, case.id, "complication", {"kind": "venous_congestion", "found_at": found, "state": "ongoing"})
+        assert cases.get(db, surgeon, case.id).urgency == "emergency"
+        entries.correct(db, surgeon, told.id, {"state": "resolved"}, reason="revised, pink again")
+        assert cases.get(db, surgeon, case.id).urgency == "emergency"
