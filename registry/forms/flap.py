@@ -23,7 +23,7 @@ class Flap(Document):
 
     flap: Annotated[str, Field("flap", "choice", values="flap", required=True, quick=True)] = NOT_ASSESSED
     transfer: Annotated[list[str], Field("flap", "choices", values="flap_transfer", required=True, quick=True, help=True)] = []
-    donor_side: Annotated[str, Field("flap", "choice", values="side", quick=True)] = UNKNOWN
+    donor_side: Annotated[str, Field("flap", "choice", values="side", quick=True)] = ""
     operated_on: Annotated[dt.date | None, Field("flap", "date", past=True, quick=True)] = None
     composition: Annotated[list[str], Field("flap", "choices", values="flap_composition")] = []
 
@@ -37,7 +37,7 @@ class Flap(Document):
     thinned: Annotated[str, Field("size", "yes_no")] = NOT_ASSESSED
     donor_closure: Annotated[str, Field("size", "choice", values="donor_closure")] = NOT_ASSESSED
 
-    side: Annotated[str, Field("recipient", "choice", values="side", quick=True)] = UNKNOWN
+    side: Annotated[str, Field("recipient", "choice", values="side", quick=True)] = ""
     region: Annotated[str, Field("recipient", "choice", values="region", quick=True)] = NOT_ASSESSED
     arteries: Annotated[list[str], Field("recipient", "choices", values="flap_artery")] = []
     artery_anastomosis: Annotated[str, Field("recipient", "choice", values="artery_anastomosis")] = NOT_ASSESSED

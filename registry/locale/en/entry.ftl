@@ -32,6 +32,7 @@ entry-another-unit = Enter and add another part
 entry-another = Enter and add another
 entry-no-more = No more parts: go on to the pictures
 entry-unit-first = No severed part is recorded yet. Enter it first: only then is it clear whose clock stops.
+entry-unit-add = Enter the severed part
 entry-newer = This entry was corrected meanwhile. What you typed stays here; carry over what still holds.
 entry-newer-open = Open the version that stands
 entry-later = Keep as a draft and go on later

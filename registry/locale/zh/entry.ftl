@@ -32,6 +32,7 @@ entry-another-unit = 记入并添加另一部位
 entry-another = 记入并再添加一条
 entry-no-more = 没有其他部位：继续添加影像
 entry-unit-first = 还没有登记断肢（指）。请先登记，再填写这张表：这样才知道停的是哪一个计时。
+entry-unit-add = 登记断肢（指）
 entry-newer = 这条记录其间已被更正。您填写的内容仍保留在此，请把仍然适用的部分移到现行版本。
 entry-newer-open = 打开现行版本
 entry-later = 存为草稿，稍后再填

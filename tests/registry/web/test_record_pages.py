@@ -175,7 +175,7 @@ def test_a_case_is_offered_first_what_fits_its_kind_and_everything_else_after(ho
     with world.begin() as db:
         case = world.case(db, kind=kind)
     page = house.browser(world.cast.surgeon).get(f"/cases/{case.id}").text
-    offered, _, others = page.partition("Add something else")
+    offered, _, others = page.partition("Something else")
     for entry_type in entries.TYPES:
         link = f'href="/cases/{case.id}/entries/{entry_type}"'
         assert (link in offered or link in others) is (entry_type != "follow-up"), entry_type

@@ -117,7 +117,6 @@ def test_every_family_of_keys_is_whole() -> None:
     wanted |= {f"audit-did-agreement-{event}" for event in agreements.EVENTS}
     wanted |= {f"machine-may-{code}" for code in machines.MAY}
     wanted |= {f"entry-{words}{kind}" for kind in entries.TYPES for words in ("", "correct-")}
-    wanted |= {f"record-add-{kind}" for kind in entries.TYPES if kind != "follow-up"}
     for model in (*(found[0] for found in entries.TYPES.values()), OpinionText, AddendumText):
         for name, note in model.declared().items():
             key = f"form-{model.TYPE}-{name.replace('_', '-')}"
