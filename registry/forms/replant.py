@@ -15,13 +15,16 @@ GRAFT = ("graft_donor", "graft_length")
 
 
 class Replant(Document):
-    """One replanted or revascularised part. ``unit`` is the id of the document of the severed part, its first version's."""
+    """One replanted or revascularised part, and how it was perfused at the end; everything else may wait.
+
+    ``unit`` is the id of the document of the severed part, its first version's.
+    """
 
     TYPE: ClassVar[str] = "replant"
 
     unit: Annotated[str, Field("replanted", "unit", required=True, quick=True, help=True)] = ""
     reflow_at: Annotated[Moment | None, Field("flow", "moment", past=True, quick=True, help=True)] = None
-    state: Annotated[str, Field("flow", "choice", values="perfusion", quick=True, help=True)] = NOT_ASSESSED
+    state: Annotated[str, Field("flow", "choice", values="perfusion", required=True, quick=True, help=True)] = NOT_ASSESSED
 
     shortening: Annotated[float | None, Field("skeleton", "integer", unit="mm", least=0, most=300, quick=True)] = None
     fixation: Annotated[list[str], Field("skeleton", "choices", values="fixation", quick=True)] = []

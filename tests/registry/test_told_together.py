@@ -34,7 +34,7 @@ def test_the_reflow_of_a_replantation_stops_the_clock_of_its_part_and_of_no_othe
         world.injury(db, case, ago=5 * HOUR)
         index, _ = world.severed(db, case), world.severed(db, case, part="middle")
     assert running(world, case) == {"index": "warm", "middle": "warm"}
-    told = {"unit": str(index.chain_id), "reflow_at": wall(ids.now() - HOUR)}
+    told = {"unit": str(index.chain_id), "state": "good", "reflow_at": wall(ids.now() - HOUR)}
     with world.begin() as db:
         replant = entries.submit(db, surgeon, case.id, "replant", told)
     assert running(world, case) == {"index": "stopped", "middle": "warm"}
@@ -53,7 +53,7 @@ def test_a_part_of_another_case_or_something_that_is_no_part_is_refused(world: W
         world.injury(db, other)
         elsewhere = world.severed(db, other)
     for unit in (elsewhere.id, injury.id, ids.new()):
-        assert refused(world, case, "replant", {"unit": str(unit)}) == {"unit": "field-unit-unknown"}
+        assert refused(world, case, "replant", {"unit": str(unit), "state": "good"}) == {"unit": "field-unit-unknown"}
 
 
 def test_reflow_comes_after_the_injury_and_after_cooling(world: World) -> None:
@@ -61,7 +61,7 @@ def test_reflow_comes_after_the_injury_and_after_cooling(world: World) -> None:
         case = world.case(db)
         world.injury(db, case, ago=5 * HOUR)
         part = world.severed(db, case, storage="sealed_on_ice", cooling_started_at=wall(ids.now() - 3 * HOUR))
-    unit = {"unit": str(part.chain_id)}
+    unit = {"unit": str(part.chain_id), "state": "good"}
     early, uncooled = wall(ids.now() - 6 * HOUR), wall(ids.now() - 4 * HOUR)
     assert refused(world, case, "replant", {**unit, "reflow_at": early}) == {"reflow_at": "field-before-injury"}
     assert refused(world, case, "replant", {**unit, "reflow_at": uncooled}) == {"reflow_at": "field-before-cooling"}
@@ -76,7 +76,7 @@ def test_two_entries_tell_the_same_reflow_of_a_part_or_one_is_refused(world: Wor
         case = world.case(db)
         world.injury(db, case, ago=5 * HOUR)
         part = world.severed(db, case, reflow_at=same)
-    unit = {"unit": str(part.chain_id)}
+    unit = {"unit": str(part.chain_id), "state": "good"}
     differs = {"reflow_at": "field-reflow-differs"}
     assert refused(world, case, "replant", {**unit, "reflow_at": other}) == differs
     with world.begin() as db:
@@ -99,7 +99,9 @@ def test_a_part_is_not_corrected_to_have_been_severed_or_cooled_after_its_reflow
         case = world.case(db)
         world.injury(db, case, ago=5 * HOUR)
         part = world.severed(db, case)
-        entries.submit(db, surgeon, case.id, "replant", {"unit": str(part.chain_id), "reflow_at": wall(ids.now() - 2 * HOUR)})
+        entries.submit(
+            db, surgeon, case.id, "replant", {"unit": str(part.chain_id), "state": "good", "reflow_at": wall(ids.now() - 2 * HOUR)}
+        )
     late = wall(ids.now() - HOUR)
     assert refused(world, case, "amputation", {"injured_at": late}, part) == {"injured_at": "field-after-reflow"}
     cooled = {"storage": "sealed_on_ice", "cooling_started_at": late}

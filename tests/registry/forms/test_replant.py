@@ -18,8 +18,8 @@ PART = Amputation(part="index", side="left", level="digit")
 
 
 def read(raw: Raw) -> Replant:
-    """What was typed beside the unit."""
-    return Replant.read({"unit": UNIT, **raw}, zone="Asia/Shanghai", now=NOW)
+    """What was typed beside the least."""
+    return Replant.read({"unit": UNIT, "state": "unknown", **raw}, zone="Asia/Shanghai", now=NOW)
 
 
 def wrong(raw: Raw) -> dict[str, str]:
@@ -29,10 +29,10 @@ def wrong(raw: Raw) -> dict[str, str]:
     return caught.value.fields
 
 
-def test_the_part_alone_is_needed() -> None:
+def test_the_part_and_how_it_was_perfused_are_needed_and_no_more() -> None:
     replant = read({})
-    assert (replant.unit, replant.reflow_at, replant.state, replant.arteries) == (UNIT, None, "not_assessed", [])
-    assert wrong({"unit": ""}) == {"unit": "field-required"}
+    assert (replant.unit, replant.reflow_at, replant.state, replant.arteries) == (UNIT, None, "unknown", [])
+    assert wrong({"unit": "", "state": ""}) == {"unit": "field-required", "state": "field-required"}
     assert wrong({"unit": "the index"}) == {"unit": "field-unit-unknown"}
     assert read({"unit": UUID(UNIT).hex}).unit == UNIT, "however the id is written, it is the same part"
 
@@ -59,7 +59,7 @@ def test_a_graft_that_was_not_taken_has_no_length_and_no_donor() -> None:
     assert read({"graft": "not_assessed", **told})
 
 
-@pytest.mark.parametrize("state", sorted(valuesets.value_set("perfusion").codes))
+@pytest.mark.parametrize("state", sorted(valuesets.value_set("perfusion").codes - {"not_assessed"}))
 def test_ill_perfusion_is_an_emergency_and_nothing_else_is(state: str) -> None:
     fired = [(rule.code, rule.urgency) for rule in redflags.fired(read({"state": state}), NOW)]
     ill = state in {"pale", "congested", "none"}

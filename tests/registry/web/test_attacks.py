@@ -284,7 +284,7 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
             "structures": {"side": "left", "region": "leg"},
             "mess": {"side": "left", "limb": "lower"},
             "operation": {"began_at": wall(ids.now()), "procedures": ["debridement"]},
-            "replant": {"unit": severed(world, UUID(names["case_id"]))},
+            "replant": {"unit": severed(world, UUID(names["case_id"])), "state": "good"},
             "flap": {"flap": "alt", "transfer": ["free"]},
             "complication": {"kind": "haematoma", "found_at": wall(ids.now())},
         }.get(kind, {})

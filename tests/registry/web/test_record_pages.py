@@ -255,7 +255,7 @@ def test_a_replantation_names_its_part_and_stops_the_clock_that_the_page_shows(h
     with world.begin() as db:
         part = world.severed(db, case)
         world.severed(db, case, part="middle")
-    told = {"unit": str(part.chain_id), "reflow_at": wall(ids.now() - dt.timedelta(hours=1))}
+    told = {"unit": str(part.chain_id), "state": "good", "reflow_at": wall(ids.now() - dt.timedelta(hours=1))}
     stopped = re.escape(translate(language, "clock-stopped", at="§")).replace("§", "[^<]+")
     assert not re.search(stopped, surgeon.get(home).text)
     refused = surgeon.post(base, data={**told, "reflow_at": wall(ids.now() - dt.timedelta(hours=6))})
