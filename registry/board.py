@@ -6,7 +6,7 @@ per case. Rules and passed marks raise the urgency here, and a job comes back wh
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -22,6 +22,7 @@ from registry.clocks import Reading, Unit
 from registry.forms.amputation import Amputation
 from registry.forms.fields import Document
 from registry.forms.injury import Injury
+from registry.forms.replant import Replant
 from registry.patients import Patient
 
 RECHECK = "case:recheck"
@@ -31,19 +32,24 @@ GRAIN = dt.timedelta(minutes=5)
 _UNITS = TypeAdapter(list[Unit])
 
 
-def project(db: Tx, actor: Actor, case: Case, documents: Sequence[Document], written: Document) -> None:
-    """Bring summary, clocks and urgency up to the current documents after ``written`` was added."""
-    injuries = [item for item in documents if isinstance(item, Injury)]
-    severed = [item for item in documents if isinstance(item, Amputation)]
+def project(db: Tx, actor: Actor, case: Case, documents: Mapping[UUID, Document], written: Document) -> None:
+    """Bring summary, clocks and urgency up to the current documents, in the order they were written, after ``written`` was added.
+
+    ``documents`` are keyed by the id that all versions of one share.
+    """
+    injuries = [item for item in documents.values() if isinstance(item, Injury)]
+    units = {str(key): item for key, item in documents.items() if isinstance(item, Amputation)}
+    replants = [item for item in documents.values() if isinstance(item, Replant)]
+    severed = units.values()
     facts = summaries.person_facts(patients.unsealed(db, cases.patient_of(db, case)), case.created_at)
     if injuries:
         injury = injuries[-1]
         facts |= {"mechanism": injury.mechanism, "side": injury.side, "regions": list(injury.region)}
     facts["units"] = [{"part": u.part, "side": u.side, "level": u.level, "tamai": u.tamai, "completeness": u.completeness} for u in severed]
     case.facts = facts
-    units = clocks.units(severed, injuries)
     case.board_version += 1
-    case.board = cases.seal(db, case, "board", "cases", case.id, _UNITS.dump_json(units), case.board_version)
+    plain = _UNITS.dump_json(clocks.units(units, injuries, replants))
+    case.board = cases.seal(db, case, "board", "cases", case.id, plain, case.board_version)
     cases.touch(case)
     now = ids.now()
     for rule in redflags.fired(written, now)[:1]:

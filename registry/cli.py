@@ -24,7 +24,7 @@ from core.ledger import Head
 from core.settings import Settings
 from imaging import previews as renditions
 from imaging.sandbox import Pool
-from registry import cli_opinion, cli_people, cli_policy, cli_sso, demo_world, sample, schema, walls
+from registry import cli_dictionary, cli_opinion, cli_people, cli_policy, cli_sso, demo_world, sample, schema, walls
 from registry import worker as workers
 from registry.app import bring_up_to_date, create_app, listening, open_database
 
@@ -46,6 +46,7 @@ for name, group in {"user": user_app, "org": org_app, "keys": keys_app, "audit":
     app.add_typer(group, name=name)
 org_app.command("sso")(cli_sso.sso)
 app.command("policy")(cli_policy.show)
+app.command("dictionary")(cli_dictionary.show)
 
 Port = Annotated[int, typer.Option(help="Port to listen on", min=1, max=65535)]
 KeptFolder = Annotated[Path | None, typer.Option("--checkpoints", help="Folder of kept checkpoints, if another", exists=True)]

@@ -2,7 +2,8 @@
 
 Warm runs from injury to proper cooling, cold from there to arterial reflow. Cooling that is unknown,
 absent or wrong (direct ice, frozen, immersed) counts as warm, and a time that contradicts another is
-never used to make a clock shorter: of several injuries the earliest known time counts. A part whose
+never used to make a clock shorter: of several injuries the earliest known time counts, of several reflows of a
+part the latest (``registry.entries`` refuses a second that differs). A part whose
 circulation is present is not ischaemic and has no clock. Marks are policy with a source, kept in
 ``marks/ischaemia.toml``; passing one may raise the urgency, nothing here lowers it. Clinical reference §5.
 Pure: no database.
@@ -10,7 +11,7 @@ Pure: no database.
 
 import datetime as dt
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -22,6 +23,7 @@ from registry import valuesets
 from registry.forms.amputation import Amputation
 from registry.forms.fields import Moment
 from registry.forms.injury import Injury
+from registry.forms.replant import Replant
 
 URGENCIES = ("routine", "urgent", "emergency")
 CIRCULATED = frozenset({"incomplete_viable"})
@@ -101,13 +103,17 @@ def marks(limb: bool) -> tuple[Mark, ...]:
     return tuple(sorted(rows, key=lambda mark: (mark.kind != "warm", mark.hours)))
 
 
-def units(severed: Iterable[Amputation], injuries: Sequence[Injury]) -> list[Unit]:
-    """The clocks of a case: one for each severed unit that has no circulation."""
-    return [unit(item, injuries) for item in severed if item.completeness not in CIRCULATED]
+def units(severed: Mapping[str, Amputation], injuries: Sequence[Injury], replants: Sequence[Replant] = ()) -> list[Unit]:
+    """The clocks of a case: one for each severed unit that has no circulation. ``severed`` is keyed as a replant names its unit."""
+    return [
+        unit(item, injuries, [replant for replant in replants if replant.unit == key])
+        for key, item in severed.items()
+        if item.completeness not in CIRCULATED
+    ]
 
 
-def unit(document: Amputation, injuries: Sequence[Injury]) -> Unit:
-    """The clock of a severed unit."""
+def unit(document: Amputation, injuries: Sequence[Injury], replants: Iterable[Replant] = ()) -> Unit:
+    """The clock of a severed unit; ``replants`` are those of this unit."""
     told = injured_at(document, injuries)
     return Unit(
         part=document.part,
@@ -117,8 +123,54 @@ def unit(document: Amputation, injuries: Sequence[Injury]) -> Unit:
         precision=told.precision if told else "unknown",
         storage=document.storage,
         cooling_started_at=_at(document.cooling_started_at),
-        reflow_at=_at(document.reflow_at),
+        reflow_at=reflow_at(document, replants),
     )
+
+
+def reflow_at(document: Amputation, replants: Iterable[Replant]) -> dt.datetime | None:
+    """The arterial reflow that counts for a severed unit: the latest known, of its own document and its replantations.
+
+    A time that nobody knows stops no clock.
+    """
+    told = [document.reflow_at, *(replant.reflow_at for replant in replants)]
+    return max((moment.at for moment in told if moment and moment.at), default=None)
+
+
+def disagreements(document: Amputation, injuries: Sequence[Injury], replant: Replant, others: Iterable[Replant]) -> dict[str, str]:
+    """What a replantation contradicts that the severed unit, the injuries or the ``others`` of the unit say, as {field: code}.
+
+    Its reflow does not come before the injury or the cooling, and is the minute that another document told already.
+    """
+    reflow = _at(replant.reflow_at)
+    if reflow is None:
+        return {}
+    injured, cooled = _at(injured_at(document, injuries)), _at(document.cooling_started_at)
+    if injured and reflow < injured:
+        return {"reflow_at": "field-before-injury"}
+    if cooled and reflow < cooled:
+        return {"reflow_at": "field-before-cooling"}
+    told = reflow_at(document, others)
+    return {"reflow_at": "field-reflow-differs"} if told and _minute(told) != _minute(reflow) else {}
+
+
+def unit_disagreements(document: Amputation, injuries: Sequence[Injury], replants: Iterable[Replant]) -> dict[str, str]:
+    """As ``disagreements``, for a severed unit whose replantations are told already."""
+    reflow = reflow_at(document.model_copy(update={"reflow_at": None}), replants)
+    if reflow is None:
+        return {}
+    wrong: dict[str, str] = {}
+    for name, moment in (("injured_at", injured_at(document, injuries)), ("cooling_started_at", document.cooling_started_at)):
+        if moment and moment.at and moment.at > reflow:
+            wrong[name] = "field-after-reflow"
+    own = _at(document.reflow_at)
+    if own and _minute(own) != _minute(reflow):
+        wrong["reflow_at"] = "field-reflow-differs"
+    return wrong
+
+
+def _minute(at: dt.datetime) -> dt.datetime:
+    """A form tells a time to the minute."""
+    return at.replace(second=0, microsecond=0)
 
 
 def injured_at(document: Amputation, injuries: Iterable[Injury]) -> Moment | None:
@@ -130,9 +182,15 @@ def injured_at(document: Amputation, injuries: Iterable[Injury]) -> Moment | Non
     own = document.injured_at
     if own is not None and own.at is not None:
         return own
+    told = first_injured_at(injuries)
+    return told if told and told.at else own or told
+
+
+def first_injured_at(injuries: Iterable[Injury]) -> Moment | None:
+    """The earliest known time of injury; where none is known that it was said to be unknown, None when nothing was said."""
     told = [injury.injured_at for injury in injuries if injury.injured_at is not None]
     known = {moment.at: moment for moment in told if moment.at is not None}
-    return known[min(known)] if known else own or next(iter(told), None)
+    return known[min(known)] if known else next(iter(told), None)
 
 
 def _at(moment: Moment | None) -> dt.datetime | None:

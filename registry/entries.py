@@ -9,6 +9,7 @@ entry. What somebody in training enters stands at once and waits for a senior (`
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,15 +28,20 @@ from registry.cases import Case
 from registry.drafts import Draft, Typed
 from registry.forms import fields
 from registry.forms.amputation import Amputation
+from registry.forms.complication import Complication
 from registry.forms.fields import Document, Raw
+from registry.forms.flap import Flap
 from registry.forms.followup import FollowUp
 from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
 from registry.forms.mess import Mess
 from registry.forms.operation import Operation
+from registry.forms.replant import Replant
 from registry.forms.structures import Structures
+from registry.forms.transfer import Transfer
 from registry.forms.wound import Wound
 from registry.unconfirmed import Standing
+from registry.valuesets import Option
 
 # type -> its model and the action that writing it is.
 TYPES: dict[str, tuple[type[Document], str]] = {
@@ -46,6 +52,10 @@ TYPES: dict[str, tuple[type[Document], str]] = {
     "structures": (Structures, "case:write"),
     "mess": (Mess, "case:write"),
     "operation": (Operation, "case:write"),
+    "replant": (Replant, "case:write"),
+    "flap": (Flap, "case:write"),
+    "complication": (Complication, "case:write"),
+    "transfer": (Transfer, "case:write"),
     "follow-up": (FollowUp, "followup:write"),
 }
 
@@ -204,6 +214,12 @@ def recorded(db: Tx, case: Case, *, entry_type: str | None = None, history: bool
     return [_recorded(db, case, entry, current=current, review=reviews.get(entry.id)) for entry, current in shown if current or history]
 
 
+def units(items: Iterable[Recorded]) -> list[Option]:
+    """The severed parts among what was read of a case, as other documents choose and name them."""
+    named = {str(item.entry.chain_id): item.document for item in items if isinstance(item.document, Amputation)}
+    return [document.named(key) for key, document in named.items()]
+
+
 # --- inside ----------------------------------------------------------------------------------------------
 
 
@@ -233,7 +249,7 @@ def _append(
         if _document(db, case, known) != document and raw:
             raise Conflict("client-key-reused")
         return known
-    _fits(db, case, document)
+    _fits(db, case, document, old.chain_id if old else None)
     audience.screen(db, actor, case, document.free_texts() | ({"reason": reason} if reason else {}))
     entry = Entry(
         id=ids.new(),
@@ -263,26 +279,42 @@ def _append(
     action = "entry:correct" if old else "entry:submit"
     detail: dict[str, str | int | bool] = {"type": entry.type, "version": entry.version}
     cases.note(db, actor, action, case, object_type="entry", object_id=entry.id, detail=detail)
-    documents = [item.document for item in recorded(db, case)]
-    board.project(db, actor, case, documents, document)
+    board.project(db, actor, case, {item.entry.chain_id: item.document for item in recorded(db, case)}, document)
     if case.state != "draft":
         notices.tell(db, audience.participants(db, case), "entry-added", case, but=actor.person_id)
     return entry
 
 
-def _fits(db: Tx, case: Case, document: Document) -> None:
-    """What a document has to agree with outside itself: its pictures are of this case, a severed unit has a time of injury."""
+def _fits(db: Tx, case: Case, document: Document, chain_id: UUID | None) -> None:
+    """What a document has to agree with outside itself.
+
+    Its pictures and severed units are of this case, a severed unit has a time of injury, and its times and those of its
+    replantations hold together. ``chain_id`` is that of the document that is corrected.
+    """
     _own_pictures(db, case, document)
-    if not isinstance(document, Amputation):
-        return
-    injuries = [item.document for item in recorded(db, case, entry_type="injury")]
-    told = clocks.injured_at(document, [item for item in injuries if isinstance(item, Injury)])
-    if told is None:
-        raise Invalid("form-invalid", fields={"injured_at": "field-injury-time-needed"})
-    if told.at is not None:
-        dated = document.model_copy(update={"injured_at": told})
-        if wrong := dated.contradictions():
-            raise Invalid("form-invalid", fields=wrong)
+    rest = {str(item.entry.chain_id): item.document for item in recorded(db, case) if item.entry.chain_id != chain_id}
+    injuries = [item for item in rest.values() if isinstance(item, Injury)]
+    replants = [item for item in rest.values() if isinstance(item, Replant)]
+    first = clocks.first_injured_at(injuries)
+    moments = {name: getattr(document, name) for name in document.AFTER_INJURY}
+    wrong = {
+        name: "field-before-injury" for name, told in moments.items() if told and told.at and first and first.at and told.at < first.at
+    }
+    for name, note in document.declared().items():
+        named = getattr(document, name) if note.widget == "unit" else ""
+        if named and not isinstance(rest.get(named), Amputation):
+            wrong[name] = "field-unit-unknown"
+    if isinstance(document, Amputation):
+        told = clocks.injured_at(document, injuries)
+        if told is None:
+            raise Invalid("form-invalid", fields={"injured_at": "field-injury-time-needed"})
+        wrong = clocks.unit_disagreements(document, injuries, [item for item in replants if item.unit == str(chain_id)])
+        if told.at is not None:
+            wrong |= document.model_copy(update={"injured_at": told}).contradictions()
+    elif isinstance(document, Replant) and not wrong and isinstance(unit := rest[document.unit], Amputation):
+        wrong = clocks.disagreements(unit, injuries, document, [item for item in replants if item.unit == document.unit])
+    if wrong:
+        raise Invalid("form-invalid", fields=wrong)
 
 
 def _own_pictures(db: Tx, case: Case, document: Document) -> None:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Literal
 
 from registry.forms.fields import Document, Moment
+from registry.forms.flap import Flap
 from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
 from registry.forms.operation import Operation
@@ -107,7 +108,9 @@ def _done(step: str, documents: Iterable[Document]) -> tuple[bool, list[dt.datet
         return any(item.antibiotic or "antibiotic" in item.first_aid for item in given), list(_known(item.antibiotic_at for item in given))
     wanted = frozenset({"debridement"}) if step == "debridement" else COVERING
     done = [item for item in documents if isinstance(item, Operation) and wanted & set(item.procedures)]
-    return bool(done), list(_known(item.began_at for item in done))
+    # a flap tells its day, no time
+    flap = step == "cover" and any(isinstance(item, Flap) for item in documents)
+    return bool(done) or flap, list(_known(item.began_at for item in done))
 
 
 def _step(limit: Limit, injured: dt.datetime | None, now: dt.datetime, done: bool, times: list[dt.datetime]) -> Step:

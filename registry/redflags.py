@@ -8,18 +8,25 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from registry import valuesets
 from registry.clocks import URGENCIES
 from registry.forms.amputation import Amputation
+from registry.forms.complication import Complication
 from registry.forms.fields import Document
+from registry.forms.flap import Flap
 from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
+from registry.forms.replant import Replant
 from registry.forms.structures import Structures
+from registry.forms.transfer import Transfer
 from registry.forms.wound import Wound
 
 HIGH_RISK = frozenset({"agricultural", "faecal", "sewage", "aquatic"})
 TOURNIQUET_LIMIT = dt.timedelta(hours=2)
 LOWEST_PRESSURE = 90
 EXPOSED = frozenset({"vessel", "joint", "implant"})
+# how a complication stands that asks for nothing any more
+OVER = frozenset({"resolved", "permanent"})
 # seconds
 SLOWEST_REFILL = 3
 
@@ -81,6 +88,29 @@ def _ill_perfused(document: Document, now: dt.datetime) -> bool:
     return document.pulse == "absent" or (document.refill is not None and document.refill > SLOWEST_REFILL)
 
 
+def _without_flow(document: Document, now: dt.datetime) -> bool:
+    if not isinstance(document, Replant | Flap):
+        return False
+    states = valuesets.value_set("perfusion")
+    return document.state in states.codes and states.option(document.state).extra["counted"] == "ill"
+
+
+def _complicated(flag: str) -> Callable[[Document, dt.datetime], bool]:
+    """Whether a complication is of a kind that has this flag, and not said to be over."""
+
+    def fires(document: Document, now: dt.datetime) -> bool:
+        if not isinstance(document, Complication) or document.state in OVER:
+            return False
+        kinds = valuesets.value_set("complication")
+        return document.kind in kinds.codes and kinds.option(document.kind).extra.get("flag") == flag
+
+    return fires
+
+
+def _left_in_shock(document: Document, now: dt.datetime) -> bool:
+    return isinstance(document, Transfer) and "shock" in document.condition
+
+
 RULES = (
     Rule("severed-or-devascularised", "emergency", _severed),
     Rule("partly-severed", "urgent", _partly_severed),
@@ -92,6 +122,13 @@ RULES = (
     Rule("open-fracture-type-3b-or-3c", "urgent", _uncovered),
     Rule("vessel-joint-or-implant-exposed", "urgent", _exposed),
     Rule("no-pulse-or-slow-refill", "urgent", _ill_perfused),
+    Rule("replant-or-flap-ill-perfused", "emergency", _without_flow),
+    Rule("vascular-crisis", "emergency", _complicated("vascular-crisis")),
+    Rule("compartment-syndrome", "emergency", _complicated("compartment-syndrome")),
+    Rule("necrotising-infection", "emergency", _complicated("necrotising-infection")),
+    Rule("reperfusion-or-crush", "emergency", _complicated("reperfusion-or-crush")),
+    Rule("septic-joint", "urgent", _complicated("septic-joint")),
+    Rule("left-in-shock", "emergency", _left_in_shock),
 )
 
 

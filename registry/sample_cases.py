@@ -319,6 +319,15 @@ def _middle_replant(cast: Cast) -> Story:
         recommendation="有良好再植条件，就地手术。双侧指动脉吻合，背侧静脉至少两条。Replant on site; both arteries, two dorsal veins.",
     )  # fmt: skip
     db = yield ago(days=214, hours=18)
+    entries.submit(
+        db, cast["lin"], case.id, "replant",
+        {
+            "unit": entries.units(entries.for_case(db, cast["lin"], case.id))[0].code, "reflow_at": _local(ago(hours=5)), "state": "good",
+            "shortening": "4", "fixation": ["k_wire"], "arteries_count": "2", "arteries": ["proper_digital"], "veins_count": "2",
+            "nerves_count": "2", "nerves": ["proper_digital"], "tendons": ["fdp", "edc"], "skin": ["primary"],
+            "regime": ["low_heparin", "papaverine"], "minutes": "265", "note": "指腹红润，充盈 2 秒。Pulp pink, refill 2 s.",
+        },
+    )  # fmt: skip
     _treated(db, cast, case)
     for index, (days, pain, tam, work, pallor, note) in enumerate(_RECOVERY):
         db = yield ago(days=214 - days)

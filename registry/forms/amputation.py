@@ -2,8 +2,9 @@
 
 from typing import Annotated, ClassVar
 
+from registry import valuesets
 from registry.forms.fields import Document, Field, Figure, Moment
-from registry.valuesets import NOT_ASSESSED
+from registry.valuesets import NOT_ASSESSED, Option
 
 # the kinds of case that are about severed units
 SEVERED = frozenset({"amputation", "devascularised"})
@@ -18,6 +19,8 @@ LOWER_LEVELS = frozenset(
     {"hip", "thigh_proximal", "thigh_middle", "thigh_distal", "knee", "leg_proximal", "leg_middle", "leg_distal"}
     | {"ankle", "transmetatarsal", "toe"}
 )
+# levels that say no more than the part does
+ITSELF = frozenset({"digit", "toe"})
 LOWER_PARTS = frozenset({"great_toe", "toe", "foot", "leg", "thigh"})
 
 
@@ -63,6 +66,12 @@ class Amputation(Document):
     def has_muscle(self) -> bool:
         """Whether the part holds muscle, so that a limb's marks apply instead of a digit's."""
         return self.part not in DIGITS or self.level in MUSCLE_LEVELS
+
+    def named(self, code: str) -> Option:
+        """The part as another document chooses it: under ``code``, by its name, side and, of a limb, level."""
+        words = [("part", self.part), ("side", self.side), *([("level", self.level)] if self.level not in {NOT_ASSESSED, *ITSELF} else [])]
+        zh, en = (" · ".join(valuesets.label(name, told, language) for name, told in words) for language in ("zh", "en"))
+        return Option(code, zh, en)
 
     def contradictions(self) -> dict[str, str]:
         """Cooling, arrival or reflow cannot come before the injury, and an arm has no level of a leg."""

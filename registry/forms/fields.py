@@ -9,9 +9,11 @@ minute; a time nobody touched there keeps its seconds (``untouched``).
 
 import datetime as dt
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, TypeVar
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict
@@ -20,7 +22,7 @@ from core.errors import Invalid
 from registry import valuesets
 from registry.valuesets import NOT_ASSESSED, Option
 
-Widget = Literal["moment", "date", "choice", "choices", "yes_no", "integer", "decimal", "text", "note", "pictures"]
+Widget = Literal["moment", "date", "choice", "choices", "yes_no", "integer", "decimal", "text", "phone", "note", "pictures", "unit"]
 Figure = Literal["hands", "body"]
 Raw = Mapping[str, str | list[str]]
 
@@ -28,6 +30,8 @@ ZONES = ("Asia/Shanghai", "Asia/Urumqi")
 TEXT_LIMIT = 200
 NOTE_LIMIT = 4000
 CLOCK_SLACK = dt.timedelta(minutes=2)
+# an extension may follow
+PHONE = re.compile(r"[+(]?[0-9][0-9 ()/.-]{3,29}( ?(转|ext\.?|x) ?[0-9]{1,6})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class Field:
     ``past``: a moment or date that must not lie in the future. ``free``: words of the writer, to be
     checked against the patient's identifiers before anybody outside the hospital reads them.
     ``quick``: asked first, on the short form of an emergency. ``within``: the field whose answer says which
-    of the codes fit (their ``of``), so that a long list can be shortened to them.
+    of the codes fit (their ``of``), so that a long list can be shortened to them. A ``unit`` names one of the
+    case's severed parts by the id of its document, the first version's; ``registry.entries`` holds it to the case.
     """
 
     section: str
@@ -60,7 +65,7 @@ class Field:
     @property
     def free(self) -> bool:
         """Whether the field holds the writer's own words."""
-        return self.widget in {"text", "note"}
+        return self.widget in {"text", "phone", "note"}
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -86,7 +91,7 @@ class Moment(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Reckoned:
-    """What follows from the fields of a document and is shown with them, never stored: a ``number`` or a ``text``.
+    """What follows from the fields of a document and is shown with them, never stored: a ``number``, a ``text`` or an ``option``.
 
     ``section`` is the heading it stands under. ``warned``: it is never shown without its warning, ``form-<type>-<name>-warning``.
     """
@@ -96,6 +101,7 @@ class Reckoned:
     number: float | None = None
     text: str = ""
     unit: str | None = None
+    option: Option | None = None
     warned: bool = False
 
 
@@ -103,6 +109,7 @@ class Document(BaseModel):
     """The base of every document type. ``TYPE`` and ``EDITION`` together name the schema (``injury/1``).
 
     ``FIGURES`` are drawn beside the side, to be tapped instead of choosing side, region, part and level: ``hands``, ``body``.
+    ``AFTER_INJURY`` are the moments that cannot come before every injury of the case.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -110,6 +117,7 @@ class Document(BaseModel):
     TYPE: ClassVar[str]
     EDITION: ClassVar[int] = 1
     FIGURES: ClassVar[tuple[Figure, ...]] = ()
+    AFTER_INJURY: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def schema_id(cls) -> str:
@@ -221,6 +229,21 @@ def _words(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str
     return text or None
 
 
+def _phone(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str | None:
+    text = one(raw, name)
+    if text and not PHONE.fullmatch(text):
+        raise _Wrong("field-not-a-telephone")
+    return text or None
+
+
+def _unit(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> str | None:
+    text = one(raw, name)
+    try:
+        return str(UUID(text)) if text else None
+    except ValueError:
+        raise _Wrong("field-unit-unknown") from None
+
+
 def _number(name: str, note: Field, raw: Raw, zone: str, now: dt.datetime) -> float | None:
     text = one(raw, name).replace(",", ".")
     if not text:
@@ -288,6 +311,8 @@ _READERS = {
     "decimal": _number,
     "text": _words,
     "note": _words,
+    "phone": _phone,
+    "unit": _unit,
 }
 
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ class FormField:
     zone: str = ""
     precision: str = "exact"
     error: str | None = None
+    units: tuple[Option, ...] = ()
 
     @property
     def value(self) -> str:
@@ -31,8 +32,8 @@ class FormField:
 
     @property
     def options(self) -> tuple[Option, ...]:
-        """The codes to choose from."""
-        return self.note.options
+        """The codes to choose from; for a ``unit`` the severed parts of the case."""
+        return self.units if self.note.widget == "unit" else self.note.options
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,23 @@ class Form:
 
 
 def describe(
-    model: type[Document], raw: Raw | None = None, *, zone: str = fields.ZONES[0], errors: Mapping[str, str] | None = None
+    model: type[Document],
+    raw: Raw | None = None,
+    *,
+    zone: str = fields.ZONES[0],
+    errors: Mapping[str, str] | None = None,
+    units: Sequence[Option] = (),
 ) -> Form:
-    """The form of a document type, filled with what was typed and the codes of what is wrong."""
+    """The form of a document type, filled with what was typed and the codes of what is wrong.
+
+    ``units`` are the severed parts of the case. Where one is needed and there is one alone, it is chosen; a question
+    for one that may be left open is not asked where there is none.
+    """
     raw, errors = raw or {}, errors or {}
     grouped: dict[str, list[FormField]] = {}
     for name, note in model.declared().items():
+        if note.widget == "unit" and not units and not note.required:
+            continue
         given = raw.get(name, [])
         label = f"form-{model.TYPE}-{name.replace('_', '-')}"
         default = model.model_fields[name].default
@@ -90,6 +102,8 @@ def describe(
             typed = tuple(fields.on_the_wall(told, zoned) for told in typed)
         if not any(typed) and name not in raw and isinstance(default, str) and default:
             typed = (default,)
+        if note.widget == "unit" and note.required and len(units) == 1 and not any(typed):
+            typed = (units[0].code,)
         grouped.setdefault(note.section, []).append(
             FormField(
                 name=name,
@@ -100,6 +114,7 @@ def describe(
                 zone=zoned,
                 precision=fields.one(raw, f"{name}.precision") or "exact",
                 error=errors.get(name),
+                units=tuple(units),
             )
         )
     place = model.declared()["side"].section if model.FIGURES else ""
@@ -115,6 +130,7 @@ class Kind(enum.StrEnum):
 
     CODES = "codes"
     TEXT = "text"
+    PHONE = "phone"
     NUMBER = "number"
     MOMENT = "moment"
     DATE = "date"
@@ -151,27 +167,37 @@ class ShownSection:
     rows: tuple[Shown, ...]
 
 
-def view(document: Document, *, all_fields: bool = False) -> tuple[ShownSection, ...]:
+def view(document: Document, *, all_fields: bool = False, units: Sequence[Option] = ()) -> tuple[ShownSection, ...]:
     """What was answered, in the order of the form, each section led by what follows from it.
 
-    ``not_assessed`` is shown only with ``all_fields``.
+    ``not_assessed`` is shown only with ``all_fields``. ``units`` are the severed parts that the document may name.
     """
     grouped: dict[str, list[Shown]] = {note.section: [] for note in document.declared().values()}
     for item in document.reckoned():
         label = f"form-{document.TYPE}-{item.name.replace('_', '-')}"
-        kind, warning = Kind.TEXT if item.number is None else Kind.NUMBER, f"{label}-warning" if item.warned else None
-        row = Shown(item.name, label, kind, unit=item.unit, text=item.text, number=item.number, warning=warning, reckoned=True)
+        kind = Kind.CODES if item.option else Kind.TEXT if item.number is None else Kind.NUMBER
+        row = Shown(
+            item.name,
+            label,
+            kind,
+            unit=item.unit,
+            codes=(item.option,) if item.option else (),
+            text=item.text,
+            number=item.number,
+            warning=f"{label}-warning" if item.warned else None,
+            reckoned=True,
+        )
         grouped[item.section].append(row)
     for name, note in document.declared().items():
         value = getattr(document, name)
         if value is None or value == [] or value == "" or (fields.missing(value) and not all_fields):
             continue
         label = f"form-{document.TYPE}-{name.replace('_', '-')}"
-        grouped[note.section].append(_shown(name, label, note, value))
+        grouped[note.section].append(_shown(name, label, note, value, units))
     return tuple(ShownSection(key, f"form-section-{key.replace('_', '-')}", tuple(rows)) for key, rows in grouped.items() if rows)
 
 
-def _shown(name: str, label: str, note: Field, value: Any) -> Shown:
+def _shown(name: str, label: str, note: Field, value: Any, units: Sequence[Option]) -> Shown:
     row = Shown(name, label, Kind.TEXT, unit=note.unit)
     match note.widget:
         case "moment":
@@ -182,8 +208,10 @@ def _shown(name: str, label: str, note: Field, value: Any) -> Shown:
             return replace(row, kind=Kind.NUMBER, number=value)
         case "pictures":
             return replace(row, kind=Kind.PICTURES, pictures=tuple(str(item) for item in value))
-        case "choice" | "choices" | "yes_no":
-            known = {option.code: option for option in note.options}
+        case "phone":
+            return replace(row, kind=Kind.PHONE, text=value)
+        case "choice" | "choices" | "yes_no" | "unit":
+            known = {option.code: option for option in (units if note.widget == "unit" else note.options)}
             codes = value if isinstance(value, list) else [value]
             return replace(row, kind=Kind.CODES, codes=tuple(known.get(code, Option(code, code, code)) for code in codes))
         case _:

@@ -186,6 +186,7 @@ def _entry(item: Recorded) -> EntryOut:
     row = item.entry
     return EntryOut(
         id=row.id,
+        chain_id=row.chain_id,
         type=row.type,
         schema_id=row.schema_id,
         version=row.version,

@@ -140,7 +140,9 @@ class CaseIn(Given):
 class EntryIn(Given):
     """A document of the record, flat as a form sends it: ``field``, ``field.zone``, ``field.precision``."""
 
-    type: Literal["injury", "amputation", "fracture", "wound", "structures", "mess", "operation"]
+    type: Literal[
+        "injury", "amputation", "fracture", "wound", "structures", "mess", "operation", "replant", "flap", "complication", "transfer"
+    ]
     fields: dict[str, str | list[str]]
     client_key: str | None = Field(default=None, max_length=64)
 

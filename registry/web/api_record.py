@@ -18,9 +18,13 @@ class ReviewOut(BaseModel):
 
 
 class EntryOut(BaseModel):
-    """One version of one document; ``review`` is null where it needs no senior."""
+    """One version of one document; ``review`` is null where it needs no senior.
+
+    All versions share ``chain_id``: by it another document names a severed part as its ``unit``.
+    """
 
     id: UUID
+    chain_id: UUID
     type: str
     schema_id: str
     version: int

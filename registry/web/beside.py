@@ -21,5 +21,5 @@ def of(db: Tx, me: Actor, case: Case, when: Clock) -> dict[str, Any]:
         "shots": gallery.of(db, me, case, when, marks),
         "clocks": [scales.of(reading, when) for reading in board.readings(db, case)],
         "open_fracture": fracture_times.of([item.document for item in recorded if item.current], ids.now(), when),
-        "recorded": [(item, shown.view(item.document)) for item in recorded],
+        "recorded": [(item, shown.view(item.document, units=entries.units(recorded))) for item in recorded],
     }

@@ -4,6 +4,7 @@ A case is put together here from the reads of its nouns, each of which checks an
 a reader may not see (opinions for a nurse, say) is left out, not shown greyed.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,7 @@ from registry import (
 from registry.cases import Case
 from registry.entries import Recorded
 from registry.forms import shown
+from registry.valuesets import Option
 from registry.web import fracture_times, gallery, scales, timeline, titles, whatnow
 from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, text
@@ -145,7 +147,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "decided": {item.decision.opinion_id: item for item in decided},
         "seen": seen,
         "standing": standing,
-        "recorded": [_entry(item) for item in recorded],
+        "recorded": [_entry(item, entries.units(recorded)) for item in recorded],
         "offered": _offered(case),
         "others": [kind for kind in entries.TYPES if kind not in (*_offered(case), followups.TYPE)],
         "posts": messages.thread(db, me, case_id) if "message:read" in may_do else [],
@@ -188,7 +190,8 @@ def record(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     """The whole record to read and to print; every version of every entry for who may know the patient."""
     case = cases.get(db, me, case_id)
     found = disclosure.record(db, me, case_id)
-    rows = [(item, shown.view(item.document, all_fields=True)) for item in found]
+    units = entries.units(found)
+    rows = [(item, shown.view(item.document, all_fields=True, units=units)) for item in found]
     withheld = not audience.knows(db, me, case) and any(item.entry.version > 1 for item in found)
     returned = reviews.said(db, me, case, [item.entry.id for item in found])
     return render(request, "case/record.html", recorded=rows, withheld=withheld, returned=returned, **banner(request, db, me, case))
@@ -214,9 +217,9 @@ def _close(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt) -
     return render(request, "case/close.html", status=tried.status, tried=tried, waiting=waiting, **banner(request, db, me, case))
 
 
-def _entry(item: Recorded) -> tuple[Recorded, list[shown.Shown], tuple[shown.ShownSection, ...]]:
+def _entry(item: Recorded, units: Sequence[Option]) -> tuple[Recorded, list[shown.Shown], tuple[shown.ShownSection, ...]]:
     """An entry with what is asked first, and (where there is more) the whole of it."""
-    whole = shown.view(item.document)
+    whole = shown.view(item.document, units=units)
     quick = {name for name, note in item.document.declared().items() if note.quick}
     first = [row for section in whole for row in section.rows if row.name in quick or row.reckoned]
     more = whole if any(row.name not in quick and not row.reckoned for section in whole for row in section.rows) else ()

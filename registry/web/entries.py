@@ -34,7 +34,7 @@ router = APIRouter(include_in_schema=False)
 # the steps of a new case; what else is entered into its record leads back to its page
 STEPS = frozenset({"injury", "amputation"})
 # what one case often has several of
-SEVERAL = frozenset({"amputation", "fracture", "wound", "structures", "operation"})
+SEVERAL = frozenset({"amputation", "fracture", "wound", "structures", "operation", "replant", "flap", "complication", "transfer"})
 
 
 @router.get("/cases/{case_id}/entries/{entry_type}")
@@ -101,7 +101,8 @@ def _submit(db: Tx, me: Actor, case_id: UUID, entry_type: str, form: FormData, r
 
 
 def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt, unkept: str | None = None) -> Response:
-    form = shown.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors)
+    units = entries.units(entries.recorded(db, case, entry_type="amputation"))
+    form = shown.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors, units=units)
     context: dict[str, Any] = {
         "case": case,
         "title": titles.of(case.summary, language_of(request)),
@@ -114,6 +115,7 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         "severed": case.kind in SEVERED,
         "guided": case.state == "draft" and draft.about is None and form.type in STEPS,
         "several": form.type in SEVERAL,
+        "unit_first": not units and any(note.widget == "unit" and note.required for note in draft.model.declared().values()),
     }
     return render(request, "case/entry.html", status=tried.status, **context)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from core.actor import Actor
 from core.db import Tx
 from core.errors import NotFound
-from registry import reviews
+from registry import entries, reviews
 from registry.forms import shown
 from registry.reviews import Reviewed
 from registry.web.case import banner
@@ -50,7 +50,7 @@ def _page(request: Request, db: Tx, me: Actor, case_id: UUID, entry_id: UUID, tr
     context: dict[str, Any] = {
         **banner(request, db, me, found.case),
         "item": found.item,
-        "view": shown.view(found.item.document, all_fields=True),
+        "view": shown.view(found.item.document, all_fields=True, units=entries.units(entries.recorded(db, found.case))),
         "said": reviews.said(db, me, found.case, [entry_id]),
         "may_give": found.mine and found.item.review is not None and found.item.review.state == "waiting",
         "tried": tried,

@@ -13,6 +13,7 @@ from registry.clocks import Unit
 from registry.forms import fields
 from registry.forms.amputation import Amputation
 from registry.forms.injury import Injury
+from registry.forms.replant import Replant
 
 NOW = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -228,11 +229,33 @@ def test_of_several_injuries_the_earliest_known_time_counts_in_any_order() -> No
     assert clocks.injured_at(part, []) is None
 
 
+def test_the_reflow_of_a_replantation_stops_the_clock_of_its_own_unit_alone() -> None:
+    injury = Injury(injured_at=_moment("2026-11-20T01:00", "UTC"), mechanism="crush")
+    part = Amputation(part="index", side="left", completeness="complete")
+    replant = Replant(unit="a", reflow_at=_moment("2026-11-20T06:00", "UTC"))
+    first, second = (clocks.read(unit, NOW) for unit in clocks.units({"a": part, "b": part}, [injury], [replant]))
+    assert (first.running, first.warm, first.raises_to) == ("stopped", 5 * HOUR, "routine")
+    assert (second.running, second.warm) == ("warm", 8 * HOUR)
+
+
+def test_a_reflow_at_an_unknown_time_stops_no_clock_and_of_several_the_latest_counts() -> None:
+    injury = Injury(injured_at=_moment("2026-11-20T01:00", "UTC"), mechanism="crush")
+    part = Amputation(part="index", side="left", reflow_at=_moment("2026-11-20T05:00", "UTC"))
+    unknown = Replant(unit="a", reflow_at=fields.Moment(at=None, precision="unknown"))
+    late = Replant(unit="a", reflow_at=_moment("2026-11-20T06:00", "UTC"))
+    silent = part.model_copy(update={"reflow_at": None})
+    assert clocks.read(clocks.unit(silent, [injury], [unknown]), NOW).running == "warm"
+    for replants in ([unknown, late], [late, unknown]):
+        assert clocks.read(clocks.unit(part, [injury], replants), NOW).warm == 5 * HOUR
+    early = Replant(unit="a", reflow_at=_moment("2026-11-20T04:00", "UTC"))
+    assert clocks.read(clocks.unit(part, [injury], [early]), NOW).warm == 4 * HOUR
+
+
 @pytest.mark.parametrize("completeness", sorted(valuesets.value_set("completeness").codes))
 def test_a_part_that_has_its_circulation_has_no_clock_and_every_other_has_one(completeness: str) -> None:
     injury = Injury(injured_at=_moment("2026-11-20T07:00", "UTC"), mechanism="crush")
     part = Amputation(part="index", side="left", completeness=completeness)
-    assert len(clocks.units([part, part], [injury])) == (0 if completeness == "incomplete_viable" else 2)
+    assert len(clocks.units({"a": part, "b": part}, [injury])) == (0 if completeness == "incomplete_viable" else 2)
 
 
 def test_the_highest_of_several_clocks_counts() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from registry import open_fractures, valuesets
 from registry.forms import fields
 from registry.forms.fields import Document
+from registry.forms.flap import Flap
 from registry.forms.fracture import Fracture
 from registry.forms.injury import Injury
 from registry.forms.operation import Operation
@@ -118,6 +119,10 @@ def test_what_was_done_before_the_injury_was_not_done_for_it() -> None:
 def test_done_at_a_time_nobody_told_is_neither_due_nor_timed() -> None:
     steps = open_fractures.read([injury(first_aid=["antibiotic"]), fracture()], INJURED + 9 * HOUR)
     assert (steps[0].state, steps[0].at, steps[0].late) == ("untimed", None, False)
+    flap = Flap(flap="alt", transfer=["free"])
+    assert open_fractures.read([injury(), fracture(), flap], INJURED + 9 * HOUR)[2].state == "untimed"
+    timed = open_fractures.read([injury(), fracture(), flap, operation(INJURED + 8 * HOUR, "free_flap")], INJURED + 9 * HOUR)
+    assert timed[2].after == 8 * HOUR
 
 
 def test_without_a_time_of_injury_nothing_is_due_and_what_was_done_still_shows() -> None:

@@ -110,14 +110,8 @@ record-version = version { $version }
 record-correct = Correct
 record-replaced = A later version replaces this one.
 record-withheld = Earlier versions are not shown, because this question does not show who the patient is.
-record-add-injury = Add an injury
-record-add-amputation = Add a severed part
-record-add-fracture = Add a fracture
-record-add-wound = Add a wound
-record-add-structures = Add vessels, nerves, tendons
-record-add-mess = Add a MESS score
-record-add-operation = Add an operation
-record-add-others = Add something else
+record-add = Add to the record
+record-add-others = Something else
 
 follow-title = Follow-up
 follow-open = Plan or record

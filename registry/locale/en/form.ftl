@@ -2,6 +2,7 @@ form-optional = if known
 form-needed = needed
 form-choose = Please choose
 form-more = { $section }: more
+form-unit-none = None of them
 form-wrong = { $count ->
     [one] One thing needs another look
    *[other] { $count } things need another look

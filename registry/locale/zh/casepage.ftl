@@ -101,14 +101,8 @@ record-version = 第 { $version } 版
 record-correct = 更正
 record-replaced = 已有更新的版本。
 record-withheld = 本次会诊不显示患者身份，因此不显示更正前的版本。
-record-add-injury = 添加受伤情况
-record-add-amputation = 添加离断部位
-record-add-fracture = 添加骨折
-record-add-wound = 添加伤口（创面）
-record-add-structures = 添加血管、神经、肌腱
-record-add-mess = 添加 MESS 评分
-record-add-operation = 添加手术
-record-add-others = 添加其他记录
+record-add = 添加到病历
+record-add-others = 其他记录
 
 follow-title = 随访
 follow-open = 计划与记录

@@ -2,6 +2,7 @@ form-optional = 选填
 form-needed = 必填
 form-choose = 请选择
 form-more = { $section }：更多
+form-unit-none = 不涉及
 form-wrong = 有 { $count } 处需要再看一下
 form-wrong-kept = 您填写的内容都还在。
 form-moment-at = 日期和时间

@@ -16,6 +16,7 @@ from registry.forms.followup import FollowUp
 from registry.forms.injury import Injury
 from registry.forms.opinion import AddendumText, OpinionText
 from registry.forms.shown import Kind, describe
+from registry.valuesets import Option
 
 NOW = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
 MODELS = [*(model for model, _ in TYPES.values()), OpinionText, AddendumText]
@@ -99,7 +100,7 @@ def test_names_that_are_not_declared_are_dropped_and_cannot_reach_the_row() -> N
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.TYPE)
 def test_a_form_asks_every_field_once_under_its_label(model: type[Document]) -> None:
-    form = shown.describe(model)
+    form = shown.describe(model, units=[Option("a", "示指", "Index finger")])
     assert form.schema_id == f"{model.TYPE}/1"
     assert sorted(item.name for item in form.fields()) == sorted(model.model_fields)
     assert len({section.name for section in form.sections}) == len(form.sections)
@@ -162,6 +163,10 @@ def _raws(model: type[Document]) -> st.SearchStrategy[dict[str, str | list[str]]
                 made[name] = st.sampled_from([code for code in codes if code != "not_assessed"])
             case "choices":
                 made[name] = st.lists(st.sampled_from(codes), unique=True, max_size=4)
+            case "unit":
+                made[name] = st.uuids().map(str)
+            case "phone":
+                made[name] = st.from_regex(fields.PHONE, fullmatch=True).map(str.strip)
             case "pictures":
                 made[name] = st.lists(st.uuids().map(str), unique=True, max_size=3)
             case "integer" | "decimal":

@@ -14,13 +14,14 @@ from starlette.testclient import TestClient
 from auth.people import Membership, Person
 from core import ids
 from imaging import intake
+from registry import entries
 from registry.cases import Case
 from registry.entries import TYPES
 from registry.forms.opinion import OpinionText
 from registry.patients import Patient
 from tests.cast import join
 from tests.imaging import samples
-from tests.registry.conftest import INDEX, WORDS, wall
+from tests.registry.conftest import INDEX, WORDS, World, wall
 from tests.registry.web.conftest import House, field_of
 from tests.registry.web.expectations import CASES, EXPECTATIONS, IMAGES, OTHERS
 from tests.registry.web.test_routes import ask, ids_of, pictured
@@ -253,6 +254,12 @@ def test_harm_is_seen() -> None:
     assert harm('<a href="javascript:x">') == ["href"]
 
 
+def severed(world: World, case_id: UUID) -> str:
+    """The id under which other documents name the first severed part of a case."""
+    with world.begin() as db:
+        return entries.units(entries.for_case(db, world.cast.surgeon.actor, case_id))[0].code
+
+
 def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> None:
     """Free text of every form, identity, discussion, file names, DICOM attributes, marks, and the browser's own name."""
     world = house.world
@@ -264,7 +271,11 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
     patient = {"name": HOSTILE[:90], "sex": "male", "version": field_of(surgeon.get(f"{base}/patient").text, "version")}
     assert surgeon.post(f"{base}/patient", data=patient | {"record_number": HOSTILE[:90], "phone": HOSTILE[:30]}).status_code == 303
     for kind, (model, _) in TYPES.items():
-        words = {name: HOSTILE[: 190 if note.widget == "text" else 1000] for name, note in model.declared().items() if note.free}
+        words = {
+            name: HOSTILE[: 190 if note.widget == "text" else 1000]
+            for name, note in model.declared().items()
+            if note.free and note.widget != "phone"
+        }
         told = {
             "injury": {"mechanism": "crush", "injured_at": wall(ids.now())},
             "amputation": INDEX,
@@ -273,6 +284,9 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
             "structures": {"side": "left", "region": "leg"},
             "mess": {"side": "left", "limb": "lower"},
             "operation": {"began_at": wall(ids.now()), "procedures": ["debridement"]},
+            "replant": {"unit": severed(world, UUID(names["case_id"])), "state": "good"},
+            "flap": {"flap": "alt", "transfer": ["free"]},
+            "complication": {"kind": "haematoma", "found_at": wall(ids.now())},
         }.get(kind, {})
         address = f"{base}/follow-up/draft" if kind == "follow-up" else f"{base}/entries/{kind}/draft"
         assert surgeon.post(address, data=told | words).status_code == 303, kind

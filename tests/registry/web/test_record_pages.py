@@ -175,7 +175,7 @@ def test_a_case_is_offered_first_what_fits_its_kind_and_everything_else_after(ho
     with world.begin() as db:
         case = world.case(db, kind=kind)
     page = house.browser(world.cast.surgeon).get(f"/cases/{case.id}").text
-    offered, _, others = page.partition("Add something else")
+    offered, _, others = page.partition("Something else")
     for entry_type in entries.TYPES:
         link = f'href="/cases/{case.id}/entries/{entry_type}"'
         assert (link in offered or link in others) is (entry_type != "follow-up"), entry_type
@@ -263,3 +263,89 @@ def test_the_hours_of_an_open_fracture_stand_on_its_case_and_beside_the_opinion(
     assert surgeon.post(f"/cases/{case.id}/entries/fracture", data=closed).status_code == 303
     for reader, path in pages:
         assert title not in reader.get(path).text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_replantation_names_its_part_and_stops_the_clock_that_the_page_shows(house: House, language: str) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case, ago=dt.timedelta(hours=5))
+    surgeon, home = house.browser(world.cast.surgeon, language=language), f"/cases/{case.id}"
+    base = f"{home}/entries/replant"
+    empty = surgeon.get(base).text
+    assert translate(language, "entry-unit-first") in unescape(empty)
+    assert f'action="{base}"' not in empty
+    with world.begin() as db:
+        part = world.severed(db, case)
+        world.severed(db, case, part="middle")
+    told = {"unit": str(part.chain_id), "state": "good", "reflow_at": wall(ids.now() - dt.timedelta(hours=1))}
+    stopped = re.escape(translate(language, "clock-stopped", at="§")).replace("§", "[^<]+")
+    assert not re.search(stopped, surgeon.get(home).text)
+    refused = surgeon.post(base, data={**told, "reflow_at": wall(ids.now() - dt.timedelta(hours=6))})
+    assert (refused.status_code, translate(language, "error-field-before-injury") in refused.text) == (422, True)
+    assert surgeon.post(base, data=told).headers["Location"] == home
+    name = valuesets.label("part", "index", language)
+    for path in (home, f"{home}/record"):
+        assert re.search(rf"<dd>{name} · ", surgeon.get(path).text), path
+    assert len(re.findall(stopped, surgeon.get(home).text)) == 1
+
+
+ENTERED: dict[str, tuple[dict[str, str | list[str]], dict[str, str], str]] = {
+    "flap": (
+        {"flap": "scip", "transfer": ["free", "chimeric"], "arteries": ["radial"], "ischaemia": "64"},
+        {"transfer": "pedicled"},
+        "field-flap-not-joined",
+    ),
+    "complication": (
+        {"kind": "fri", "found_at": "2026-11-01T10:07", "grade": "grade_3b", "suggestive": ["drainage"]},
+        {"grade": "grade_5"},
+        "field-grade-of-death",
+    ),
+    "transfer": (
+        {"destination": "台州骨科医院", "phone": "0576 5550101", "condition": ["stable"], "goes_with": ["part", "films"]},
+        {"phone": "the ward"},
+        "field-not-a-telephone",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("entry_type", ENTERED)
+def test_an_entry_is_refused_in_plain_words_entered_read_and_corrected(house: House, language: str, entry_type: str) -> None:
+    world = house.world
+    told, amiss, code = ENTERED[entry_type]
+    with world.begin() as db:
+        case = world.case(db, kind="open_fracture")
+    surgeon, home = house.browser(world.cast.surgeon, language=language), f"/cases/{case.id}"
+    base = f"{home}/entries/{entry_type}"
+    assert f'href="{base}"' in surgeon.get(home).text
+    refused = surgeon.post(base, data={**told, **amiss})
+    assert (refused.status_code, translate(language, f"error-{code}") in unescape(refused.text)) == (422, True)
+    assert surgeon.post(base, data=told).headers["Location"] == home
+    (item,) = current(world, case.id)
+    assert surgeon.post(base, data={**told, "note": "又及", "replaces": str(item.entry.id), "reason": "漏记"}).status_code == 303
+    (item,) = current(world, case.id)
+    assert (item.entry.version, item.entry.type) == (2, entry_type)
+    whole = surgeon.get(f"{home}/record").text
+    assert translate(language, "record-replaced") in whole
+    for name, value in told.items():
+        note = item.document.declared()[name]
+        for code in value if isinstance(value, list) else [value]:
+            if note.options:
+                assert next(option for option in note.options if option.code == code).label(language) in unescape(whole)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_signs_add_up_to_stands_beside_its_warning_and_a_number_can_be_called(house: House, language: str) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db, kind="open_fracture")
+        for entry_type in ("complication", "transfer"):
+            entries.submit(db, world.cast.surgeon.actor, case.id, entry_type, ENTERED[entry_type][0])
+    surgeon = house.browser(world.cast.surgeon, language=language)
+    for path in (f"/cases/{case.id}", f"/cases/{case.id}/record"):
+        page = unescape(surgeon.get(path).text)
+        assert valuesets.label("fri_criteria", "suggestive", language) in page
+        assert translate(language, "form-complication-criteria-warning") in page
+        assert 'href="tel:05765550101"' in page
