@@ -44,6 +44,7 @@ KINDS = (
     "glass-overdue",
     "glass-justified",
     "glass-not-justified",
+    "webhook-failing",
 )
 """What a person is told about their account, and an administrator about the hospital; ``notice-<kind>`` in the catalogue."""
 

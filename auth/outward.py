@@ -8,6 +8,9 @@ no answer. All of that is one error, ``provider-away``, with the reason as a cod
 ``set_by`` is the address the operator set, which the one that is asked follows from. It may lead anywhere in the
 hospital's network, since the operator said so; an address it names may lead to this very machine only when it
 does so itself, and to a cloud's metadata never.
+
+``send`` is for an address that a hospital set, whose word on our network counts for nothing: it leads to the
+Internet, or to the networks that the operator named (``inside``). What comes back is never shown to anybody.
 """
 
 import json
@@ -15,7 +18,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -45,8 +48,11 @@ def resolve(host: str, port: int) -> list[str]:
 class Caller:
     """Asks other servers. ``at_home`` is for a deployment on loopback, which may ask its neighbours there without TLS."""
 
-    def __init__(self, *, at_home: bool = False, tls: ssl.SSLContext | None = None, resolve: Resolve = resolve) -> None:
+    def __init__(
+        self, *, at_home: bool = False, tls: ssl.SSLContext | None = None, resolve: Resolve = resolve, inside: Iterable[str] = ()
+    ) -> None:
         self._at_home, self._resolve = at_home, resolve
+        self._inside = tuple(ip_network(network) for network in inside)
         self._tls = tls or ssl.create_default_context()
 
     def fits(self, url: str) -> bool:
@@ -64,13 +70,28 @@ class Caller:
         self, url: str, *, set_by: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """The JSON object at ``url``, or what it answers to ``form``. Raises Unavailable ``provider-away``."""
+        typed = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
+        data = urlencode(form).encode() if form is not None else None
+        status, body = self._exchanged(url, lambda: self._allowed(url, set_by), data, {**typed, **(headers or {})})
+        if status != 200:
+            raise _away("redirect" if 300 <= status < 400 else "status")
+        return _object(body)
+
+    def send(self, url: str, data: bytes, headers: Mapping[str, str]) -> bytes:
+        """Post to an address that a hospital set; what was answered with a status of 2xx. Raises Unavailable ``provider-away``."""
+        status, body = self._exchanged(url, lambda: self._far(url), data, headers)
+        if not 200 <= status < 300:
+            raise _away("redirect" if 300 <= status < 400 else "gone" if status == 410 else "status")
+        return body
+
+    def _exchanged(self, url: str, allowed: Callable[[], list[str]], data: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         if not self.fits(url):
             raise _away("address")
         ends = time.monotonic() + WHOLE_SECONDS
         parts = urlsplit(url)
         try:
-            with self._connected(parts, self._allowed(url, set_by), ends) as connection:
-                status, body = _exchange(connection, parts, form, headers or {})
+            with self._connected(parts, allowed(), ends) as connection:
+                status, body = _exchange(connection, parts, data, headers)
         except (OSError, HTTPException, ValueError) as error:
             late = time.monotonic() > ends
             raise _away("slow" if late else "tls" if isinstance(error, ssl.SSLError) else "unreachable") from None
@@ -78,9 +99,24 @@ class Caller:
             raise _away("slow")
         if len(body) > LARGEST:
             raise _away("large")
-        if status != 200:
-            raise _away("redirect" if 300 <= status < 400 else "status")
-        return _object(body)
+        return status, body
+
+    def _far(self, url: str) -> list[str]:
+        """The addresses that ``url`` leads to; all of them on the Internet or where the operator allows, at home on this machine too."""
+        found = self._addresses(url)
+        if any(_never(address) or not self._reachable(address) for address in found):
+            raise _away("address")
+        if urlsplit(url).scheme == "http" and not all(address.is_loopback for address in found):
+            raise _away("address")
+        return [str(address) for address in found]
+
+    def _reachable(self, address: Address) -> bool:
+        if any(address in network for network in self._inside):
+            return True
+        if address.is_loopback:
+            return self._at_home
+        tunnelled = isinstance(address, IPv6Address) and (address.sixtofour or address.teredo)
+        return address.is_global and not tunnelled
 
     def _allowed(self, url: str, set_by: str) -> list[str]:
         """The addresses that ``url`` leads to; all of them have to be fit to be asked."""
@@ -155,16 +191,10 @@ def _hung_up_at(ends: float) -> Iterator[Callable[[socket.socket], socket.socket
         timer.cancel()
 
 
-def _exchange(
-    connection: HTTPConnection, parts: SplitResult, form: Mapping[str, str] | None, headers: Mapping[str, str]
-) -> tuple[int, bytes]:
+def _exchange(connection: HTTPConnection, parts: SplitResult, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     plain = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "Shanhai", "Connection": "close"}
-    if form is None:
-        connection.request("GET", target, headers={**plain, **headers})
-    else:
-        typed = {"Content-Type": "application/x-www-form-urlencoded"}
-        connection.request("POST", target, urlencode(form), headers={**plain, **typed, **headers})
+    connection.request("GET" if data is None else "POST", target, data, headers={**plain, **headers})
     with connection.getresponse() as answer:
         body = answer.read(LARGEST + 1)
         if answer.length and len(body) <= LARGEST:

@@ -3,14 +3,17 @@
 Everything else is handed what it needs. Unsafe settings refuse to start, with the cure in the message.
 """
 
+import re
+from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+")
 
 
 class Settings(BaseSettings):
@@ -37,6 +40,15 @@ class Settings(BaseSettings):
     upload_limit_bytes: int = Field(default=4 << 30, ge=1 << 20, description="Largest single file taken")
     sandbox_workers: int = Field(default=2, ge=1, le=64, description="Processes that parse untrusted bytes")
 
+    smtp_url: str = Field(
+        default="",
+        description="Mail server: smtps://user:password@host:465, or smtp://host:587, which has to offer STARTTLS; default no mail",
+    )
+    mail_from: str = Field(default="", description="Address that e-mail comes from, such as Shanhai <shanhai@example.org>")
+    webhook_networks: str = Field(
+        default="", description="Networks inside the house that webhooks of hospitals may lead to, separated by commas; default none"
+    )
+
     @model_validator(mode="after")
     def _safe(self) -> "Settings":
         parts = urlsplit(self.base_url)
@@ -54,6 +66,43 @@ class Settings(BaseSettings):
                     "SHANHAI_TRUSTED_PROXIES must name the proxy alone, as addresses or networks such as 127.0.0.1, 10.1.2.0/24"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _mail_can_be_sent(self) -> "Settings":
+        if not self.smtp_url:
+            return self
+        try:
+            parts = urlsplit(self.smtp_url)
+            whole = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+            whole = whole and (unquote(parts.username or "") + unquote(parts.password or "")).isascii()
+        except ValueError:
+            whole = False
+        if not whole or parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError(
+                "SHANHAI_SMTP_URL must be smtps://user:password@host:465 or smtp://user:password@host:587 (with STARTTLS); "
+                "write odd signs of the password as %XX, or leave it unset: then no mail is sent"
+            )
+        if not self.mail_from.isascii() or not self.mail_from.isprintable() or not ADDRESS.fullmatch(parseaddr(self.mail_from)[1]):
+            raise ValueError(
+                "SHANHAI_MAIL_FROM must be the address mail comes from, in plain letters, such as Shanhai <shanhai@example.org>"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _webhooks_have_bounds(self) -> "Settings":
+        for network in self.webhook_inside:
+            try:
+                everywhere = ip_network(network).prefixlen == 0
+            except ValueError:
+                everywhere = True
+            if everywhere:
+                raise ValueError("SHANHAI_WEBHOOK_NETWORKS must list addresses or networks such as 10.1.2.0/24, never everything")
+        return self
+
+    @property
+    def webhook_inside(self) -> list[str]:
+        """The networks of the house that a hospital's webhooks may lead to."""
+        return [network.strip() for network in self.webhook_networks.split(",") if network.strip()]
 
     @property
     def proxies(self) -> list[str]:

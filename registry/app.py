@@ -82,7 +82,8 @@ def create_app(settings: Settings, database: Database | None = None, pool: Pool 
     app.state.database, app.state.machinery = base.at_the_edge(), base
     app.state.pool, app.state.gate, app.state.metrics = workers, Gate.of(base), metrics
     app.state.base_url, app.state.checkpoints = settings.base_url, settings.checkpoints
-    app.state.upload_limit, app.state.providers = settings.upload_limit_bytes, Directory(Caller(at_home=settings.on_loopback))
+    app.state.caller, app.state.mail = Caller(at_home=settings.on_loopback), bool(settings.smtp_url)
+    app.state.upload_limit, app.state.providers = settings.upload_limit_bytes, Directory(app.state.caller)
     app.state.limits = Limits(
         idle=dt.timedelta(minutes=settings.session_idle_minutes), absolute=dt.timedelta(hours=settings.session_absolute_hours)
     )

@@ -113,7 +113,7 @@ def demo(
 
 def _run(settings: Settings, database: Database, pool: Pool, host: str, port: int) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    worker = workers.worker(database, pool, settings.checkpoints)
+    worker = workers.worker(database, pool, settings.checkpoints, workers.outside(settings))
     worker.start()
     try:
         uvicorn.run(create_app(settings, database, pool), host=host, port=port, **listening(settings))
@@ -145,7 +145,7 @@ def worker() -> None:
         walls.check(database)
         pool = Pool(settings.sandbox_workers)
         try:
-            workers.worker(database, pool, settings.checkpoints).run()
+            workers.worker(database, pool, settings.checkpoints, workers.outside(settings)).run()
         except KeyboardInterrupt:
             pass
         finally:

@@ -13,7 +13,7 @@ from sqlalchemy import ForeignKey, Index, and_, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import news, restrictions, rules
-from core import audit, ids
+from core import audit, ids, jobs
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import SignInNeeded
@@ -53,6 +53,22 @@ KINDS = (
 )
 
 
+OUTSIDE = "notice:outside"
+"""The job that tells of new notices outside the pages (`registry.telling`)."""
+
+PLACES = {
+    "glass-broken": "/hospital/glass",
+    "glass-overdue": "/hospital/glass",
+    "agreement": "/hospital/agreements",
+    "machine": "/hospital/machines",
+    "webhook": "/hospital/webhooks",
+    "account-proposal": "/hospital/people",
+    "account": "/account/security",
+    "roster": "/hospital/roster",
+}
+"""Where a notice about no case leads: by its kind, or by how its kind begins; the first that fits."""
+
+
 class Notice(Base):
     """One notice to one person. ``kind`` is a catalogue key (``notice-<kind>``)."""
 
@@ -81,6 +97,18 @@ class Told:
     case_id: UUID | None
     case_number: str | None
 
+    @property
+    def path(self) -> str | None:
+        """The page it leads to."""
+        return leads_to(self.kind, self.case_id)
+
+
+def leads_to(kind: str, case_id: UUID | None) -> str | None:
+    """The page a notice leads to: its case, if its person may still read that, else by its kind; None where there is none."""
+    if case_id is not None:
+        return f"/cases/{case_id}"
+    return next((path for begins, path in PLACES.items() if kind == begins or kind.startswith(f"{begins}-")), None)
+
 
 def tell(db: Tx, person_ids: Iterable[UUID], kind: str, case: Case, *, but: UUID | None = None) -> None:
     """Put a notice about a case before people, each once; ``but`` (who caused it) is left out.
@@ -90,7 +118,7 @@ def tell(db: Tx, person_ids: Iterable[UUID], kind: str, case: Case, *, but: UUID
     if kind not in KINDS:
         raise ValueError(kind)
     told, now = set(person_ids) - {but}, ids.now()
-    db.add_all(
+    made = [
         Notice(
             id=ids.new(),
             person_id=person_id,
@@ -101,7 +129,11 @@ def tell(db: Tx, person_ids: Iterable[UUID], kind: str, case: Case, *, but: UUID
             at=now,
         )
         for person_id in sorted(told - restrictions.shut_out(db, case.id, told))
-    )
+    ]
+    db.add_all(made)
+    if made:
+        payload = {"notice_ids": " ".join(str(notice.id) for notice in made)}
+        jobs.enqueue(db, OUTSIDE, payload, organisation_id=case.organisation_id)
 
 
 def told(database: Database, job: Job) -> None:
@@ -112,6 +144,7 @@ def told(database: Database, job: Job) -> None:
         if kind in KINDS and db.get(Notice, job.id) is None:
             home = job.organisation_id
             db.add(Notice(id=job.id, person_id=person_id, organisation_id=home, kind=kind, urgency="routine", at=ids.now()))
+            jobs.enqueue(db, OUTSIDE, {"notice_ids": str(job.id)}, organisation_id=home)
 
 
 def for_actor(db: Tx, actor: Actor, *, unread: bool = False, limit: int = 50) -> list[Told]:

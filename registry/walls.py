@@ -145,6 +145,9 @@ WALLS = {
     "referrals": Wall("the asker asks, the hospital asked moves the question on", CASE, OWN, CASE),
     "referral_steps": Wall("as the referral", _by("referrals", "referral_id"), _by("referrals", "referral_id")),
     "notices": Wall("told by whoever is in the case, read by the person", MINE, CASE, MINE),
+    "notice_preferences": Wall("how a person wants to be told", MINE, MINE, MINE),
+    "hooks": Wall("where a hospital has its own systems told, sealed", OWN, OWN, OWN),
+    "deliveries": Wall("what was told outside, of one's own people and to one's own systems", OWN, OWN, OWN, OWN),
     # between hospitals
     "agreements": Wall(
         "the two parties know of it",

@@ -7,12 +7,16 @@ the same work from the same rows.
 from pathlib import Path
 
 from auth import agreements, challenges, documents, glass, machines, news, oidc, proposals, signin, throttle
+from auth.outward import Caller
 from core import checkpoints
 from core.db import Database
 from core.jobs import Handler, Worker
+from core.settings import Settings
 from imaging import intake, orphans, previews, uploads
 from imaging.sandbox import Pool
-from registry import arrivals, board, consents, escalation, matching, notices, patients, referrals, unagreed
+from registry import arrivals, board, consents, deliveries, escalation, mail, matching, notices, patients, referrals, telling, unagreed
+from registry.telling import Outside
+from registry.web.letters import Letters
 
 CHECKPOINT_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
@@ -40,8 +44,17 @@ def lanes(pool: Pool) -> tuple[dict[str, Handler], dict[str, Handler]]:
     return images, short
 
 
-def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
-    """A worker over ``database``; checkpoints go to ``checkpoint_dir`` within ten seconds of growth."""
+def outside(settings: Settings) -> Outside:
+    """The ways out of the house that a deployment has."""
+    server = mail.Server(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
+    return Outside(server, Caller(at_home=settings.on_loopback, inside=settings.webhook_inside), Letters(settings.base_url))
+
+
+def worker(database: Database, pool: Pool, checkpoint_dir: Path, ways: Outside) -> Worker:
+    """A worker over ``database``; checkpoints go to ``checkpoint_dir`` within ten seconds of growth.
+
+    Mail and webhooks wait for servers of others: in lanes of their own, so that neither holds up anything else.
+    """
 
     def push(_: Database) -> object:
         return checkpoints.push_grown(database, checkpoint_dir)
@@ -52,8 +65,11 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
         (HOUR_SECONDS, remind),
         (DAY_SECONDS, orphans.sweep),
         (DAY_SECONDS, documents.sweep),
+        (DAY_SECONDS, deliveries.sweep),
     ]
-    return Worker(database, *lanes(pool), periodic=periodic)
+    images, short = lanes(pool)
+    deciding = {**short, **telling.planner(ways)}
+    return Worker(database, images, deciding, telling.postman(ways), telling.courier(ways), periodic=periodic)
 
 
 def remind(database: Database) -> None:

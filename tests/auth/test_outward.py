@@ -240,3 +240,59 @@ def test_no_proxy_is_asked(liar: Liar, authority: Authority, monkeypatch: pytest
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert "keys" in Caller(tls=authority.trusting).ask(f"{liar.issuer}/jwks", set_by=liar.issuer)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "::ffff:127.0.0.1",
+        "10.0.0.7",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "100.100.100.200",
+        "169.254.169.254",
+        "fd12:3456::1",
+        "fe80::1",
+        "2002:7f00:1::",
+        "2001:0:7f00:1::",
+        "::",
+        "0.0.0.0",
+    ],
+)
+def test_what_a_hospital_set_leads_out_of_the_house_alone(address: str) -> None:
+    """Though it was set: a hospital's word on the network of the server counts for nothing. One bad address among good ones is enough."""
+    for found in ([address], ["198.41.0.4", address]):
+        caller = Caller(resolve=lambda *_, found=found: found)
+        with pytest.raises(Unavailable) as away:
+            caller.send("https://hook.example/", b"{}", {})
+        assert away.value.params["why"] == "address"
+
+
+def test_the_operator_may_open_a_network_to_what_hospitals_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outward, "WHOLE_SECONDS", 0.5)
+    for address, why in (("10.255.255.1", "unreachable slow tls"), ("10.255.254.1", "address")):
+        caller = Caller(resolve=lambda *_, to=address: [to], inside=["10.255.255.0/24"])
+        with pytest.raises(Unavailable) as away:
+            caller.send("https://sms.example/", b"{}", {})
+        assert away.value.params["why"] in why.split()
+    never = Caller(resolve=lambda *_: ["169.254.169.254"], inside=["169.254.0.0/16"])
+    with pytest.raises(Unavailable) as away:
+        never.send("https://meta.example/", b"{}", {})
+    assert away.value.params["why"] == "address"
+
+
+def test_what_is_sent_arrives_and_what_comes_back_counts_by_its_status(liar: Liar, authority: Authority) -> None:
+    caller = Caller(at_home=True, tls=authority.trusting)
+    liar.paths["/hook"] = {"any": "thing"}
+    assert b"thing" in caller.send(f"{liar.issuer}/hook", b"a=1", {"Content-Type": "application/x-www-form-urlencoded"})
+    assert liar.forms[-1]["a"] == "1"
+    for head, why in ((b"204 No", ""), (b"302 Found", "redirect"), (b"410 Gone", "gone"), (b"500 Oh", "status")):
+        liar.paths["/odd"] = raw(b"HTTP/1.1 " + head + b"\r\nContent-Length: 0\r\n\r\n")
+        if why:
+            with pytest.raises(Unavailable) as away:
+                caller.send(f"{liar.issuer}/odd", b"", {})
+            assert away.value.params["why"] == why
+        else:
+            assert caller.send(f"{liar.issuer}/odd", b"", {}) == b""

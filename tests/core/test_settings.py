@@ -33,6 +33,54 @@ def test_what_is_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == ("postgresql://db/shanhai", "s3://bucket/prefix", "file:///etc/shanhai/root.key", "/mnt/kept")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "smtps://user:p%40ss@mail.example.org:465",
+        "smtp://user:secret@mail.example.org:587",
+        "smtp://127.0.0.1:25",
+        "smtp://mail.example.org",
+        "smtp://[::1]:25/",
+    ],
+)
+def test_a_mail_server_and_whom_mail_is_from(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SHANHAI_SMTP_URL", url)
+    with pytest.raises(ValidationError, match="SHANHAI_MAIL_FROM must be"):
+        Settings()
+    for sender in ("shanhai@example.org", "Shanhai <shanhai@example.org>"):
+        monkeypatch.setenv("SHANHAI_MAIL_FROM", sender)
+        assert Settings().smtp_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mail.example.org:25", "http://mail.example.org", "smtp://", "smtp://mail:x", "smtp://mail:0", "smtp://mail/path", "smtp://u:密@mail"],
+)
+def test_a_mail_server_that_cannot_be_one_refuses_to_start(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SHANHAI_SMTP_URL", url)
+    monkeypatch.setenv("SHANHAI_MAIL_FROM", "shanhai@example.org")
+    with pytest.raises(ValidationError, match="SHANHAI_SMTP_URL must be"):
+        Settings()
+
+
+@pytest.mark.parametrize("sender", ["shanhai", "山海 <shanhai@example.org>", "a@b\r\nBcc: c@d", "@example.org"])
+def test_an_address_that_mail_cannot_come_from(monkeypatch: pytest.MonkeyPatch, sender: str) -> None:
+    monkeypatch.setenv("SHANHAI_SMTP_URL", "smtp://127.0.0.1:25")
+    monkeypatch.setenv("SHANHAI_MAIL_FROM", sender)
+    with pytest.raises(ValidationError, match="SHANHAI_MAIL_FROM must be"):
+        Settings()
+
+
+def test_where_webhooks_may_lead_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().webhook_inside == []
+    monkeypatch.setenv("SHANHAI_WEBHOOK_NETWORKS", "10.1.2.0/24, 192.168.7.9")
+    assert Settings().webhook_inside == ["10.1.2.0/24", "192.168.7.9"]
+    for everything in ("0.0.0.0/0", "::/0", "gateway.example"):
+        monkeypatch.setenv("SHANHAI_WEBHOOK_NETWORKS", everything)
+        with pytest.raises(ValidationError, match="SHANHAI_WEBHOOK_NETWORKS must list"):
+            Settings()
+
+
 @pytest.mark.parametrize("proxies", ["*", "0.0.0.0/0", "::/0", "proxy.example.org", "10.0.0.5/8", "127.0.0.1,*"])
 def test_whoever_is_believed_is_named(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
     monkeypatch.setenv("SHANHAI_TRUSTED_PROXIES", proxies)

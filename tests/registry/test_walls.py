@@ -24,8 +24,22 @@ from core.errors import Unavailable
 from core.tables import Base
 from imaging import annotations, intake, previews
 from imaging.sandbox import Pool
-from registry import decisions, entries, followups, matching, messages, presentations, reviews, schema, walls
+from registry import (
+    decisions,
+    deliveries,
+    entries,
+    followups,
+    hooks,
+    matching,
+    messages,
+    preferences,
+    presentations,
+    reviews,
+    schema,
+    walls,
+)
 from registry.cases import Case
+from registry.preferences import Choices
 from registry.walls import OPEN, WALLS
 from tests import cast as people_of
 from tests import trainees
@@ -114,6 +128,10 @@ def rows_of_everything(world: World, pool: Pool) -> Full:
         hotan = organisations.create(db, name="和田地区医院", name_en="Hotan District Hospital", city="和田")
         people_of.join(db, hotan, "yu.jie", "于洁", "Yu Jie", "coordinator")
         world.refer(db, shared, to_organisation_id=hotan.id, without_agreement="The nearest.")
+        preferences.choose(db, surgeon, Choices())
+        where = {"url": "https://systems.aral.example/in", "urgency": "routine", "language": "zh"}
+        hook, _ = hooks.set_up(db, admin, name="on call", form="standard", fits=lambda _: True, **where)
+        deliveries.try_out(db, admin, hook.id)
         world.restrict(db, closed)
         world.behind_glass(db, world.cast.nurse, closed)
     for case in (shared, closed):

@@ -126,6 +126,8 @@ def ids_of(world: World) -> dict[str, str]:
         "device_id": nothing,
         "passkey_id": nothing,
         "glass_id": nothing,
+        "hook_id": nothing,
+        "delivery_id": nothing,
         "nothing": nothing,
         "answered_referral_id": str(referral.id),
     }

@@ -11,7 +11,7 @@ from fluent.syntax.visitor import Visitor
 from auth import agreements, machines
 from imaging import filing
 from imaging.sandbox import REASONS
-from registry import entries, notices, states, valuesets, worklist
+from registry import entries, gateways, hooks, notices, preferences, states, telling, valuesets, worklist
 from registry.forms.opinion import AddendumText, OpinionText
 from registry.web.pages import TEMPLATES
 from registry.web.translations import LANGUAGES, LOCALE, PSEUDO, keys, pseudo, source, translate
@@ -116,6 +116,13 @@ def test_every_family_of_keys_is_whole() -> None:
     wanted |= {f"agreement-ended-{code.replace('_', '-')}" for code in agreements.ENDINGS}
     wanted |= {f"audit-did-agreement-{event}" for event in agreements.EVENTS}
     wanted |= {f"machine-may-{code}" for code in machines.MAY}
+    wanted |= {f"hook-{say}-{form}" for say in ("form", "lead") for form in gateways.FORMS}
+    wanted |= {f"hook-from-{urgency}" for urgency in (*preferences.URGENCIES, hooks.FALLBACK)}
+    outward = (LOCALE.parents[1] / "auth" / "outward.py").read_text("utf-8")
+    said = [why for line in re.findall(r"_away\((.+)\)", outward) for why in re.findall(r'"([a-z]+)"', line)]
+    # an answer's form is read of providers alone
+    wanted |= {f"hook-why-{why}" for why in {*said, "refused"} - {"form"}}
+    wanted |= {f"told-how-{how}" for how in preferences.HOW} | {f"notice-{telling.TRIAL}"}
     wanted |= {f"entry-{words}{kind}" for kind in entries.TYPES for words in ("", "correct-")}
     for model in (*(found[0] for found in entries.TYPES.values()), OpinionText, AddendumText):
         for name, note in model.declared().items():
