@@ -349,3 +349,18 @@ def test_what_signs_add_up_to_stands_beside_its_warning_and_a_number_can_be_call
         assert valuesets.label("fri_criteria", "suggestive", language) in page
         assert translate(language, "form-complication-criteria-warning") in page
         assert 'href="tel:05765550101"' in page
+
+
+def test_the_expert_reads_the_part_by_its_name_too(house: House) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case)
+        unit = str(world.severed(db, case).chain_id)
+        entries.submit(db, world.cast.surgeon.actor, case.id, "replant", {"unit": unit, "state": "good"})
+        world.asked(db, case)
+    expert = house.browser(world.cast.expert, language="en")
+    for path in (f"/cases/{case.id}", f"/cases/{case.id}/record", f"/cases/{case.id}/opinion"):
+        page = expert.get(path).text
+        assert "<dd>Index finger · Left" in page, path
+        assert f"<dd>{unit}" not in page, path
