@@ -1,4 +1,4 @@
-"""The sample world: two hospitals, their people, their rosters and eight cases over all states. Everybody in it is invented.
+"""The sample world: two hospitals, their people, their rosters and ten cases over all states. Everybody in it is invented.
 
 Patients bear the names of trees and rivers, hospitals those of a plant and a view; histories are told with
 the clock of their day, through the same verbs a person uses. Passwords and secrets are fresh for every world.

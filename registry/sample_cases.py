@@ -1,87 +1,24 @@
-"""The eight cases of the sample world, each told as it would have happened (registry.sample_telling)."""
+"""The sample world: its cases of hand and forearm, each told as it would have happened (registry.sample_telling), and the making of it all."""
 
 import datetime as dt
-import math
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from core import ids
-from core.actor import Actor
-from core.db import Database, Tx
+from core.db import Database
 from imaging import annotations
 from imaging.phantoms import films, photos
-from imaging.phantoms.films import Subject
-from imaging.phantoms.hand import Cut, Hand, Point
+from imaging.phantoms.hand import Cut, Hand
 from imaging.sandbox import Pool
-from registry import cases, consents, decisions, entries, followups, messages, opinions, patients, referrals, sample, teams
-from registry.cases import Case
+from registry import cases, decisions, entries, followups, messages, opinions, referrals, sample, sample_reconstruction, teams
+from registry import sample_steps as steps
 from registry.sample import Cast
 from registry.sample_telling import Files, Say, Story, ago, tell
 
-COUNTY_ZONE = "Asia/Urumqi"
 CT_SLICES = 84
-_UID = "2.25.{}"
-
 Filed = list[UUID]
-
-
-def _local(before: dt.timedelta = dt.timedelta()) -> str:
-    """The wall clock of the county so long before the present step, as a form field takes it."""
-    moment = (ids.now() - before).astimezone(ZoneInfo(COUNTY_ZONE))
-    return moment.replace(second=0, microsecond=0, tzinfo=None).isoformat(timespec="minutes")
-
-
-def _uid(seed: int) -> str:
-    return _UID.format(3_141_592_653_589 * 1_000_003 + seed * 7_919)
-
-
-def _open(db: Tx, cast: Cast, kind: str, name: str, sex: str, born: dt.date, number: str, urgency: str = "routine") -> Case:
-    lin = cast["lin"]
-    patient = patients.create(db, lin, name=name, sex=sex, birth_date=born, record_number=number)
-    case = cases.create(db, lin, patient_id=patient.id, kind=kind, urgency=urgency)
-    for purpose in ("treatment", "transfer"):
-        consents.record(db, lin, case_id=case.id, purpose=purpose, statement="give")
-    return case
-
-
-def _injury(db: Tx, actor: Actor, case: Case, before: dt.timedelta, **raw: str | list[str]) -> None:
-    entries.submit(db, actor, case.id, "injury", {"injured_at": _local(before), **raw})
-
-
-def _film(hand: Hand, subject: Subject, before: dt.timedelta, seed: int, number: int = 1, view: str = "PA") -> Callable[[], bytes]:
-    taken = (ids.now() - before).astimezone(ZoneInfo(COUNTY_ZONE))
-    study, series = _uid(seed), _uid(seed) + f".{number}"
-    return lambda: films.radiograph_dicom(hand, subject, taken, study_uid=study, series_uid=series, number=number, view=view)
-
-
-def _subject(pinyin: str, number: str, born: dt.date, sex: str) -> Subject:
-    return Subject(pinyin, number, born, sex, accession_number="A" + number, institution="SHAZAO COUNTY HOSPITAL (SAMPLE)")
-
-
-def _refer(db: Tx, cast: Cast, case: Case, question: str, specialty: str = "hand_surgery") -> referrals.Referral:
-    return referrals.request(db, cast["lin"], case_id=case.id, to_organisation_id=cast.seaview, question=question, specialty=specialty)
-
-
-def _opinion(db: Tx, cast: Cast, login: str, case: Case, **raw: str) -> opinions.Opinion:
-    opinions.save(db, cast[login], case.id, raw)
-    return opinions.sign(db, cast.stepped_up(login), case.id)
-
-
-def _arrow(to: Point) -> list[list[float]]:
-    """From above and the side of the thumb to the place."""
-    return [[to[0] - 170.0, to[1] - 170.0], [to[0] - 14.0, to[1] - 14.0]]
-
-
-def _around(place: Point) -> list[list[float]]:
-    """An outline by a quick hand."""
-    reach = (150.0, 172.0, 148.0, 165.0, 140.0, 158.0, 150.0)
-    turns = [math.tau * step / (len(reach) - 1) for step in range(len(reach))]
-    return [[place[0] + far * math.cos(turn), place[1] + far * math.sin(turn)] for far, turn in zip(reach, turns, strict=True)]
-
-
-_LIMITS = "仅凭所传照片和影像判断，未行体格检查。Judged from the pictures sent; no examination in person."
 
 
 def _severed_index(cast: Cast) -> Story:
@@ -89,8 +26,8 @@ def _severed_index(cast: Cast) -> Story:
     born, cut = dt.date(1992, 4, 18), Cut("index-middle", 0.45, 8.0)
     hand = Hand(side="left", cuts=(cut,), seed=11)
     db = yield ago(minutes=42)
-    case = _open(db, cast, "amputation", "石榴红", "male", born, "S26-1147")
-    _injury(
+    case = steps.open_case(db, cast, "amputation", "石榴红", "male", born, "S26-1147")
+    steps.injury(
         db, cast["lin"], case, ago(hours=2, minutes=30), mechanism="blunt_cut", side="left", region=["finger"], cause="pruning_shears",
         energy="low", contamination=["surface"], work_related="yes", dominance="right", occupation="果农", smoking="never",
         first_aid=["pressure_dressing"], tetanus="booster_given", systolic="128", diastolic="76", heart_rate="88", oxygen_saturation="98",
@@ -101,7 +38,7 @@ def _severed_index(cast: Cast) -> Story:
         db, cast["lin"], case.id, "amputation",
         {
             "part": "index", "side": "left", "completeness": "complete", "level": "digit", "tamai": "zone_3", "mechanism": "blunt_cut",
-            "storage": "sealed_on_ice", "cooling_started_at": _local(ago(hours=1, minutes=58)), "arrived_at": _local(ago(minutes=20)),
+            "storage": "sealed_on_ice", "cooling_started_at": steps.wall_clock(ago(hours=1, minutes=58)), "arrived_at": steps.wall_clock(ago(minutes=20)),
             "part_brought": "yes", "condition": ["vessels_visible"], "crush_percent": "10", "evidence": ["photo", "radiograph"],
             "note": "断指完整带来，密封袋置冰上。The part is whole and was kept in a sealed bag on ice.",
         },
@@ -112,23 +49,23 @@ def _severed_index(cast: Cast) -> Story:
         (
             ("IMG_2041.jpg", lambda: photos.hand_photo(hand)),
             ("IMG_2042.jpg", lambda: photos.hand_photo(hand, part=True, pallor=0.8)),
-            ("hand-pa.dcm", _film(hand, _subject("SHI^LIUHONG", "S26-1147", born, "M"), ago(minutes=8), 101)),
+            ("hand-pa.dcm", steps.film(hand, steps.subject("SHI^LIUHONG", "S26-1147", born, "M"), ago(minutes=8), 101)),
         ),
     )
     db = yield ago(minutes=14)
-    referral = _refer(
+    referral = steps.refer(
         db,
         cast,
         case,
         "左示指中节离断，断端较整齐，断指低温保存。是否有再植条件？本院可否就地手术，还是转院？Is replantation indicated, here or by transfer?",
     )
     db = yield ago(minutes=11)
-    referrals.allocate(db, cast["luo"], referral.id, expert_id=_id(cast["shen"]))
+    referrals.allocate(db, cast["luo"], referral.id, expert_id=steps.id_of(cast["shen"]))
     db = yield ago(minutes=6)
     referrals.acknowledge(db, cast["shen"], referral.id)
     annotations.create(
         db, cast["shen"], case_id=case.id, instance_id=pictures[2], frame=1, tool="arrow",
-        points=_arrow(films.pixel(hand, cut.bone, cut.fraction)), text="中节骨断面平整", client_id=ids.new(),
+        points=steps.arrow(films.pixel(hand, cut.bone, cut.fraction)), text="中节骨断面平整", client_id=ids.new(),
     )  # fmt: skip
     messages.post(db, cast["shen"], case_id=case.id, text="已看到片子。请补一张断指近端断面的特写，能看清指动脉断端最好。")
 
@@ -138,8 +75,8 @@ def _thumb_avulsion(cast: Cast) -> Story:
     born, cut = dt.date(1974, 9, 2), Cut("thumb-proximal", 0.55, -14.0)
     hand = Hand(side="right", cuts=(cut,), seed=23)
     db = yield ago(hours=3, minutes=20)
-    case = _open(db, cast, "amputation", "胡杨林", "male", born, "S26-1139")
-    _injury(
+    case = steps.open_case(db, cast, "amputation", "胡杨林", "male", born, "S26-1139")
+    steps.injury(
         db, cast["lin"], case, ago(hours=1, minutes=25), mechanism="rotary_avulsion", side="right", region=["finger"], cause="cotton_picker",
         energy="high", contamination=["surface", "soil_sand"], work_related="yes", dominance="right", occupation="采棉机手", smoking="now",
         first_aid=["pressure_dressing"], tetanus="booster_given", systolic="136", diastolic="84", heart_rate="96", evidence=["photo", "radiograph"],
@@ -149,7 +86,7 @@ def _thumb_avulsion(cast: Cast) -> Story:
         db, cast["lin"], case.id, "amputation",
         {
             "part": "thumb", "side": "right", "completeness": "complete", "level": "digit", "tamai": "zone_4", "mechanism": "rotary_avulsion",
-            "storage": "dry_iced", "cooling_started_at": _local(ago(minutes=50)), "part_brought": "yes", "condition": ["red_line"],
+            "storage": "dry_iced", "cooling_started_at": steps.wall_clock(ago(minutes=50)), "part_brought": "yes", "condition": ["red_line"],
             "crush_percent": "25", "evidence": ["photo", "radiograph"],
         },
     )  # fmt: skip
@@ -159,21 +96,21 @@ def _thumb_avulsion(cast: Cast) -> Story:
         (
             ("IMG_1987.jpg", lambda: photos.hand_photo(hand)),
             ("IMG_1988.jpg", lambda: photos.hand_photo(hand, part=True, pallor=0.9)),
-            ("thumb-pa.dcm", _film(hand, _subject("HU^YANGLIN", "S26-1139", born, "M"), ago(minutes=5), 102)),
+            ("thumb-pa.dcm", steps.film(hand, steps.subject("HU^YANGLIN", "S26-1139", born, "M"), ago(minutes=5), 102)),
         ),
     )
     db = yield ago(hours=2, minutes=50)
-    referral = _refer(
+    referral = steps.refer(
         db, cast, case, "右拇指近节撕脱离断，指神经、肌腱抽出。能否再植？血管缺损如何处理？Can it be replanted; how to bridge the vessels?"
     )
     db = yield ago(hours=2, minutes=47)
-    referrals.allocate(db, cast["luo"], referral.id, expert_id=_id(cast["gu"]))
+    referrals.allocate(db, cast["luo"], referral.id, expert_id=steps.id_of(cast["gu"]))
     db = yield ago(hours=2, minutes=44)
     referrals.acknowledge(db, cast["gu"], referral.id)
     db = yield ago(hours=2, minutes=32)
     annotations.create(
         db, cast["gu"], case_id=case.id, instance_id=pictures[0], frame=1, tool="freehand",
-        points=_around(photos.pixel(hand, cut.bone, cut.fraction)),
+        points=steps.around(photos.pixel(hand, cut.bone, cut.fraction)),
         text="撕脱区，需清创至正常内膜 / debride to normal intima", client_id=ids.new(),
     )  # fmt: skip
     annotations.create(
@@ -181,7 +118,7 @@ def _thumb_avulsion(cast: Cast) -> Story:
         points=[[*films.pixel(hand, cut.bone, at)] for at in (0.0, cut.fraction)], text="残留近节骨 / remaining proximal phalanx", client_id=ids.new(),
     )  # fmt: skip
     db = yield ago(hours=2, minutes=24)
-    _opinion(
+    steps.opinion(
         db, cast, "gu", case,
         findings="右拇指近节水平旋转撕脱离断，断端皮肤有红线征，指骨断面尚整齐，关节未受累。Red-line sign; joints spared.",
         classification="完全离断，Tamai IV 区，旋转撕脱伤。Complete, Tamai zone IV, rotary avulsion.",
@@ -189,55 +126,35 @@ def _thumb_avulsion(cast: Cast) -> Story:
         "若本院无 12-0 缝线与显微镜，建议低温转院。Replant with vein grafts; transfer if no microscope.",
         urgency="emergency",
         monitoring="术后 72 小时每小时观察皮温、张力、毛细血管充盈，健侧示指对照。Hourly for 72 h with the index finger as control.",
-        limits=_LIMITS,
+        limits=steps.LIMITS,
     )  # fmt: skip
-
-
-def _open_tibia(cast: Cast) -> Story:
-    """Waits at the invited hospital for the coordinator to allocate it."""
-    born = dt.date(1985, 1, 30)
-    db = yield ago(hours=5)
-    case = _open(db, cast, "open_fracture", "麦田", "male", born, "S26-1142", "urgent")
-    _injury(
-        db, cast["lin"], case, ago(hours=1, minutes=40), mechanism="crush", side="left", region=["leg"], cause="road_motorcycle",
-        energy="high", contamination=["embedded", "soil_sand"], dominance="right", first_aid=["splint", "antibiotic"], tetanus="booster_given",
-        antibiotic="头孢唑林 2 g", antibiotic_at=_local(ago(minutes=55)), systolic="112", diastolic="70", heart_rate="104", evidence=["photo"],
-        note="摩托车侧翻，左小腿中段开放伤，骨外露约 4 cm，足背动脉可触及，足趾活动存在。Bone exposed about 4 cm; dorsalis pedis palpable.",
-    )  # fmt: skip
-    yield Files(cast["ma"], case, (("IMG_3310.jpg", lambda: photos.limb_photo(seed=31)),))
-    db = yield ago(minutes=6)
-    _refer(
-        db,
-        cast,
-        case,
-        "左小腿开放骨折，初次清创后软组织缺损约 7×4 cm，胫骨外露。覆盖时机和方式？When and how to cover the exposed tibia?",
-        "microsurgery",
-    )
 
 
 def _forearm(cast: Cast) -> Story:
     """Operated on three days ago; the decision followed the opinion with a change."""
     born = dt.date(1997, 6, 11)
-    subject = _subject("JIANG^HEQING", "S26-1098", born, "M")
+    subject = steps.subject("JIANG^HEQING", "S26-1098", born, "M")
     db = yield ago(days=4, hours=6)
-    case = _open(db, cast, "fracture", "江河清", "male", born, "S26-1098")
-    _injury(
+    case = steps.open_case(db, cast, "fracture", "江河清", "male", born, "S26-1098")
+    steps.injury(
         db, cast["lin"], case, ago(hours=3), mechanism="crush", side="left", region=["forearm"], cause="belt_shaft", energy="medium",
         contamination=["none_minimal"], work_related="yes", dominance="right", tetanus="complete", evidence=["radiograph"],
         note="左前臂被传动皮带挤压，畸形、肿胀，手指感觉运动存在。Crushed by a belt; deformed and swollen; fingers feel and move.",
     )  # fmt: skip
-    taken = ids.now().astimezone(ZoneInfo(COUNTY_ZONE))
+    taken = ids.now().astimezone(ZoneInfo(steps.COUNTY_ZONE))
 
     def cut(index: int) -> Callable[[], bytes]:
         return lambda: films.forearm_ct_dicom(
-            subject, taken, study_uid=_uid(104), series_uid=_uid(104) + ".1", slices=CT_SLICES, index=index, side="left", seed=4
+            subject, taken, study_uid=steps.uid(104), series_uid=steps.uid(104) + ".1", slices=CT_SLICES, index=index, side="left", seed=4
         )
 
     pictures: Filed = yield Files(cast["lin"], case, tuple((f"CT{index:04d}.dcm", cut(index)) for index in range(CT_SLICES)))
     db = yield ago(days=4, hours=2)
-    referral = _refer(db, cast, case, "左桡骨中段斜形骨折，CT 见台阶移位。切开复位还是髓内？Open reduction or nail?", "orthopaedic_trauma")
+    referral = steps.refer(
+        db, cast, case, "左桡骨中段斜形骨折，CT 见台阶移位。切开复位还是髓内？Open reduction or nail?", "orthopaedic_trauma"
+    )
     db = yield ago(days=4, hours=1)
-    referrals.allocate(db, cast["luo"], referral.id, expert_id=_id(cast["shen"]))
+    referrals.allocate(db, cast["luo"], referral.id, expert_id=steps.id_of(cast["shen"]))
     db = yield ago(days=4)
     referrals.acknowledge(db, cast["shen"], referral.id)
     annotations.create(
@@ -245,14 +162,14 @@ def _forearm(cast: Cast) -> Story:
         points=[[120.0, 190.0], [172.0, 250.0]], text="骨折线 / fracture line", client_id=ids.new(),
     )  # fmt: skip
     db = yield ago(days=3, hours=22)
-    _opinion(
+    steps.opinion(
         db, cast, "shen", case,
         findings="桡骨中段斜形骨折，台阶移位约 4 mm，尺骨完整，下尺桡关节未见脱位。Oblique midshaft fracture of the radius, step about 4 mm.",
         classification="2R2A2。",
         recommendation="切开复位，3.5 mm 加压钢板，掌侧入路，至少 6 层皮质；术中查下尺桡关节稳定性。Compression plate through a volar approach.",
         urgency="urgent",
         monitoring="警惕骨筋膜室综合征，48 小时内每 2 小时查被动牵拉痛。Watch for compartment syndrome.",
-        limits=_LIMITS,
+        limits=steps.LIMITS,
     )  # fmt: skip
     db = yield ago(days=3, hours=20)
     signed = opinions.for_case(db, cast["lin"], case.id)[-1].opinion
@@ -269,8 +186,8 @@ def _ring_avulsion(cast: Cast) -> Story:
     born, cut = dt.date(2001, 12, 5), Cut("ring-proximal", 0.6, 5.0)
     hand = Hand(side="left", cuts=(cut,), seed=41)
     db = yield ago(days=16, hours=5)
-    case = _open(db, cast, "amputation", "云中月", "female", born, "S26-1021")
-    _severed(
+    case = steps.open_case(db, cast, "amputation", "云中月", "female", born, "S26-1021")
+    steps.severed(
         db,
         cast,
         case,
@@ -286,17 +203,17 @@ def _ring_avulsion(cast: Cast) -> Story:
         case,
         (
             ("IMG_1502.jpg", lambda: photos.hand_photo(hand)),
-            ("ring-pa.dcm", _film(hand, _subject("YUN^ZHONGYUE", "S26-1021", born, "F"), ago(minutes=20), 105)),
+            ("ring-pa.dcm", steps.film(hand, steps.subject("YUN^ZHONGYUE", "S26-1021", born, "F"), ago(minutes=20), 105)),
         ),
     )
     db = yield ago(days=16, hours=4)
-    yield from _answered(
+    yield from steps.answered(
         db, cast, case, "shen", days=16,
         question="左环指戒指撕脱离断，能否再植？Ring avulsion of the left ring finger: replant?",
         recommendation="可试行再植：静脉移植，缩短 5 mm，吻合一动脉两静脉。Replant with a vein graft, shorten 5 mm.",
     )  # fmt: skip
     db = yield ago(days=15, hours=20)
-    _treated(db, cast, case)
+    steps.treated(db, cast, case)
     replanted = Hand(side="left", sutures=(cut,), wires=("ring-proximal",), seed=42)
     yield Files(cast["ma"], case, (("IMG_1560.jpg", lambda: photos.hand_photo(replanted, pallor=0.45)),))
 
@@ -306,14 +223,14 @@ def _middle_replant(cast: Cast) -> Story:
     born, cut = dt.date(1981, 3, 21), Cut("middle-proximal", 0.5, 3.0)
     hand = Hand(side="right", cuts=(cut,), seed=51)
     db = yield ago(days=215, hours=7)
-    case = _open(db, cast, "amputation", "白桦", "female", born, "S26-0412")
-    _severed(
+    case = steps.open_case(db, cast, "amputation", "白桦", "female", born, "S26-0412")
+    steps.severed(
         db, cast, case, "middle", "right", "sharp_cut", "industrial_machine", "切纸机切断右中指近节。Severed by a paper cutter.", "zone_4"
     )
-    film = _film(hand, _subject("BAI^HUA", "S26-0412", born, "F"), ago(minutes=20), 106)
+    film = steps.film(hand, steps.subject("BAI^HUA", "S26-0412", born, "F"), ago(minutes=20), 106)
     yield Files(cast["lin"], case, (("IMG_0318.jpg", lambda: photos.hand_photo(hand)), ("middle-pa.dcm", film)))
     db = yield ago(days=215, hours=6)
-    yield from _answered(
+    yield from steps.answered(
         db, cast, case, "gu", days=215,
         question="右中指近节锐器离断，拟就地再植，请指导。Sharp amputation of the right middle finger: guidance for replanting here.",
         recommendation="有良好再植条件，就地手术。双侧指动脉吻合，背侧静脉至少两条。Replant on site; both arteries, two dorsal veins.",
@@ -322,13 +239,13 @@ def _middle_replant(cast: Cast) -> Story:
     entries.submit(
         db, cast["lin"], case.id, "replant",
         {
-            "unit": entries.units(entries.for_case(db, cast["lin"], case.id))[0].code, "reflow_at": _local(ago(hours=5)), "state": "good",
+            "unit": entries.units(entries.for_case(db, cast["lin"], case.id))[0].code, "reflow_at": steps.wall_clock(ago(hours=5)), "state": "good",
             "shortening": "4", "fixation": ["k_wire"], "arteries_count": "2", "arteries": ["proper_digital"], "veins_count": "2",
             "nerves_count": "2", "nerves": ["proper_digital"], "tendons": ["fdp", "edc"], "skin": ["primary"],
             "regime": ["low_heparin", "papaverine"], "minutes": "265", "note": "指腹红润，充盈 2 秒。Pulp pink, refill 2 s.",
         },
     )  # fmt: skip
-    _treated(db, cast, case)
+    steps.treated(db, cast, case)
     for index, (days, pain, tam, work, pallor, note) in enumerate(_RECOVERY):
         db = yield ago(days=214 - days)
         healed = Hand(side="right", sutures=(cut,), wires=("middle-proximal",) if days < 40 else (), seed=60 + index)
@@ -338,7 +255,7 @@ def _middle_replant(cast: Cast) -> Story:
         followups.record(
             db, cast["ma"], case.id,
             {
-                "seen_on": ids.now().astimezone(ZoneInfo(COUNTY_ZONE)).date().isoformat(), "survival": "survived", "pain": str(pain),
+                "seen_on": ids.now().astimezone(ZoneInfo(steps.COUNTY_ZONE)).date().isoformat(), "survival": "survived", "pain": str(pain),
                 "total_active_motion": str(tam), "motion": "limited" if tam < 180 else "slightly_limited", "work_status": work,
                 "pictures": [str(shown[0])], "note": note,
             },
@@ -364,10 +281,10 @@ def _healing(hand: Hand, pallor: float) -> Callable[[], bytes]:
 def _draft(cast: Cast) -> Story:
     """Begun on the phone, not yet sent, and restricted."""
     db = yield ago(hours=1, minutes=10)
-    case = _open(db, cast, "hand_injury", "安山", "male", dt.date(1966, 8, 14), "S26-1146")
+    case = steps.open_case(db, cast, "hand_injury", "安山", "male", dt.date(1966, 8, 14), "S26-1146")
     entries.save(
         db, cast["lin"], case.id, "injury",
-        {"injured_at": _local(ago(hours=5)), "mechanism": "sharp_cut", "side": "right", "region": ["hand"], "note": "玻璃割伤右手掌，拇指屈曲受限。"},
+        {"injured_at": steps.wall_clock(ago(hours=5)), "mechanism": "sharp_cut", "side": "right", "region": ["hand"], "note": "玻璃割伤右手掌，拇指屈曲受限。"},
     )  # fmt: skip
     # a colleague from the ward: the surgeon alone sees it, and whoever breaks the glass
     teams.restrict(db, cast.stepped_up("lin"), case.id, reason="colleague", person_ids=[])
@@ -378,8 +295,8 @@ def _child_tip(cast: Cast) -> Story:
     born, cut = dt.date(2018, 5, 9), Cut("little-distal", 0.5, 0.0)
     hand = Hand(side="right", cuts=(cut,), seed=71)
     db = yield ago(hours=2)
-    case = _open(db, cast, "amputation", "方小海", "male", born, "S26-1133")
-    _severed(
+    case = steps.open_case(db, cast, "amputation", "方小海", "male", born, "S26-1133")
+    steps.severed(
         db,
         cast,
         case,
@@ -393,9 +310,9 @@ def _child_tip(cast: Cast) -> Story:
     )
     yield Files(cast["lin"], case, (("IMG_2011.jpg", lambda: photos.hand_photo(hand)),))
     db = yield ago(hours=1, minutes=30)
-    referral = _refer(db, cast, case, "患儿右小指末节离断，再植还是原位缝合？Replant the tip or composite graft?")
+    referral = steps.refer(db, cast, case, "患儿右小指末节离断，再植还是原位缝合？Replant the tip or composite graft?")
     db = yield ago(hours=1, minutes=24)
-    referrals.allocate(db, cast["luo"], referral.id, expert_id=_id(cast["gu"]))
+    referrals.allocate(db, cast["luo"], referral.id, expert_id=steps.id_of(cast["gu"]))
     db = yield ago(hours=1, minutes=18)
     referrals.decline(
         db,
@@ -406,53 +323,11 @@ def _child_tip(cast: Cast) -> Story:
     )
 
 
-def _severed(
-    db: Tx, cast: Cast, case: Case, part: str, side: str, mechanism: str, cause: str, note: str, tamai: str, storage: str = "sealed_on_ice"
-) -> None:
-    _injury(
-        db, cast["lin"], case, ago(hours=2), mechanism=mechanism, side=side, region=["finger"], cause=cause, energy="low",
-        contamination=["none_minimal"], first_aid=["pressure_dressing"], evidence=["photo", "radiograph"], note=note,
-    )  # fmt: skip
-    entries.submit(
-        db, cast["lin"], case.id, "amputation",
-        {
-            "part": part, "side": side, "completeness": "complete", "level": "digit", "tamai": tamai, "mechanism": mechanism,
-            "storage": storage, "cooling_started_at": _local(ago(hours=1, minutes=20)), "part_brought": "yes", "evidence": ["photo"],
-        },
-    )  # fmt: skip
-
-
-def _answered(db: Tx, cast: Cast, case: Case, expert: str, *, days: int, question: str, recommendation: str) -> Story:
-    referral = _refer(db, cast, case, question)
-    db = yield ago(days=days, hours=3, minutes=56)
-    referrals.allocate(db, cast["luo"], referral.id, expert_id=_id(cast[expert]))
-    db = yield ago(days=days, hours=3, minutes=52)
-    referrals.acknowledge(db, cast[expert], referral.id)
-    db = yield ago(days=days, hours=3, minutes=35)
-    _opinion(
-        db, cast, expert, case, findings="断面较整齐，无明显挫灭。The ends are clean, hardly crushed.", classification="完全离断，Tamai IV 区。",
-        recommendation=recommendation, urgency="emergency", monitoring="每小时观察 72 小时。Hourly for 72 h.", limits=_LIMITS,
-    )  # fmt: skip
-    db = yield ago(days=days, hours=3, minutes=20)
-    signed = opinions.for_case(db, cast["lin"], case.id)[-1].opinion
-    decisions.record(db, cast["lin"], case_id=case.id, opinion_id=signed.id, choice="accept", reason="")
-
-
-def _treated(db: Tx, cast: Cast, case: Case) -> None:
-    followups.plan(db, cast["lin"], case.id, treated_on=ids.now().astimezone(ZoneInfo(COUNTY_ZONE)).date())
-
-
-def _id(actor: Actor) -> UUID:
-    assert actor.person_id is not None
-    return actor.person_id
-
-
 STORIES: tuple[Callable[[Cast], Story], ...] = (
     _middle_replant,
     _ring_avulsion,
     _forearm,
     _child_tip,
-    _open_tibia,
     _thumb_avulsion,
     _draft,
     _severed_index,
@@ -463,7 +338,7 @@ def make_world(database: Database, pool: Pool, folder: Path, say: Say) -> None:
     """Fill an empty database with the sample world; the sign-ins, written last, say that it is whole."""
     with database.begin() as db, ids.told(ids.now() - ago(days=300)):
         cast, accounts = sample.people_and_hospitals(db)
-    tell(database, pool, [story(cast) for story in STORIES], say)
+    tell(database, pool, [story(cast) for story in (*STORIES, *sample_reconstruction.STORIES)], say)
     with database.begin() as db:
         sample.put_on_duty(db, cast)
         accounts = sample.with_tokens(db, cast, accounts)
