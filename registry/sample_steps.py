@@ -28,10 +28,12 @@ def wall_clock(before: dt.timedelta = dt.timedelta()) -> str:
 
 
 def uid(seed: int) -> str:
+    """A DICOM UID of the sample world."""
     return _UID.format(3_141_592_653_589 * 1_000_003 + seed * 7_919)
 
 
 def open_case(db: Tx, cast: Cast, kind: str, name: str, sex: str, born: dt.date, number: str, urgency: str = "routine") -> Case:
+    """A patient and their case, with both consents given."""
     lin = cast["lin"]
     patient = patients.create(db, lin, name=name, sex=sex, birth_date=born, record_number=number)
     case = cases.create(db, lin, patient_id=patient.id, kind=kind, urgency=urgency)
@@ -41,24 +43,29 @@ def open_case(db: Tx, cast: Cast, kind: str, name: str, sex: str, born: dt.date,
 
 
 def injury(db: Tx, actor: Actor, case: Case, before: dt.timedelta, **raw: str | list[str]) -> None:
+    """The injury entry, so long before the present step."""
     entries.submit(db, actor, case.id, "injury", {"injured_at": wall_clock(before), **raw})
 
 
 def film(hand: Hand, subject: Subject, before: dt.timedelta, seed: int, number: int = 1, view: str = "PA") -> Callable[[], bytes]:
+    """How to draw a radiograph of a hand."""
     taken = (ids.now() - before).astimezone(ZoneInfo(COUNTY_ZONE))
     study, series = uid(seed), uid(seed) + f".{number}"
     return lambda: films.radiograph_dicom(hand, subject, taken, study_uid=study, series_uid=series, number=number, view=view)
 
 
 def subject(pinyin: str, number: str, born: dt.date, sex: str) -> Subject:
+    """Whom a radiograph names."""
     return Subject(pinyin, number, born, sex, accession_number="A" + number, institution="SHAZAO COUNTY HOSPITAL (SAMPLE)")
 
 
 def refer(db: Tx, cast: Cast, case: Case, question: str, specialty: str = "hand_surgery") -> referrals.Referral:
+    """A question to the invited hospital."""
     return referrals.request(db, cast["lin"], case_id=case.id, to_organisation_id=cast.seaview, question=question, specialty=specialty)
 
 
 def opinion(db: Tx, cast: Cast, login: str, case: Case, **raw: str) -> opinions.Opinion:
+    """An expert's opinion, signed."""
     opinions.save(db, cast[login], case.id, raw)
     return opinions.sign(db, cast.stepped_up(login), case.id)
 
@@ -81,6 +88,7 @@ LIMITS = "仅凭所传照片和影像判断，未行体格检查。Judged from t
 def severed(
     db: Tx, cast: Cast, case: Case, part: str, side: str, mechanism: str, cause: str, note: str, tamai: str, storage: str = "sealed_on_ice"
 ) -> None:
+    """Injury and severed part in one."""
     injury(
         db, cast["lin"], case, ago(hours=2), mechanism=mechanism, side=side, region=["finger"], cause=cause, energy="low",
         contamination=["none_minimal"], first_aid=["pressure_dressing"], evidence=["photo", "radiograph"], note=note,
@@ -95,6 +103,7 @@ def severed(
 
 
 def answered(db: Tx, cast: Cast, case: Case, expert: str, *, days: int, question: str, recommendation: str) -> Story:
+    """A question that is allocated, acknowledged, answered and accepted."""
     referral = refer(db, cast, case, question)
     db = yield ago(days=days, hours=3, minutes=56)
     referrals.allocate(db, cast["luo"], referral.id, expert_id=id_of(cast[expert]))
@@ -111,9 +120,11 @@ def answered(db: Tx, cast: Cast, case: Case, expert: str, *, days: int, question
 
 
 def treated(db: Tx, cast: Cast, case: Case) -> None:
+    """The treatment is told, and the visits are planned."""
     followups.plan(db, cast["lin"], case.id, treated_on=ids.now().astimezone(ZoneInfo(COUNTY_ZONE)).date())
 
 
 def id_of(actor: Actor) -> UUID:
+    """The person behind an actor."""
     assert actor.person_id is not None
     return actor.person_id

@@ -12,6 +12,7 @@ from registry.web import (
     api_roster,
     audit,
     case,
+    check,
     consent_sheet,
     dicomweb,
     enrol,
@@ -53,6 +54,7 @@ from registry.web import (
 
 ROOMS: tuple[ModuleType, ...] = (
     health,
+    check,
     sign_in,
     single_sign_on,
     enrol,

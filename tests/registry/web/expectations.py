@@ -150,6 +150,8 @@ OTHERS: dict[tuple[str, str], Expect] = {
     ("GET", "/readyz"): open_to_all(),
     ("GET", "/metrics"): open_to_all(),
     ("GET", "/api/openapi.json"): open_to_all(),
+    ("GET", "/check"): open_to_all(),
+    ("GET", "/check/page"): open_to_all(),
     ("GET", "/sign-in"): own(200, 303, 303, 303, 303),
     ("POST", "/sign-in"): open_to_all(401, login="nobody", password="nothing"),
     ("GET", "/sign-in/code"): open_to_all(303),

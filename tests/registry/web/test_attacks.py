@@ -309,6 +309,11 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
             answer = client.get(path.format(**names))
             if "html" in answer.headers.get("content-type", ""):
                 shown += "alert(1)" in answer.text
+                # a file of ours to take away: its script is ours, and it has nobody's words
+                if path == "/check/page":
+                    assert "alert(1)" not in answer.text
+                    assert answer.headers["Content-Disposition"].startswith("attachment")
+                    continue
                 assert harm(answer.text) == [], path
             elif answer.status_code == 200 and "alert(1)" in answer.text:
                 assert answer.headers["content-type"].startswith(("application/json", "application/dicom+json", "image/")), path
