@@ -16,6 +16,7 @@ from registry import patients, urgent
 from registry.forms import shown
 from registry.forms.amputation import Amputation
 from registry.forms.injury import Injury
+from registry.patients import Found
 from registry.urgent import Person, Question, Told
 from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, day, raw, text
@@ -91,11 +92,12 @@ def _page(request: Request, db: Tx, me: Actor, form: FormData, tried: Attempt) -
     injury, unit = (
         shown.describe(model, raw(model, form) if form else None, zone=me.time_zone, errors=tried.errors) for model in (Injury, Amputation)
     )
-    known = []
-    if tried.code == "patient-looks-known":
-        known = patients.duplicates(
-            db, me, name=values["name"], birth_date=day(form, "birth_date"), national_id="", record_number=values["record_number"]
-        )
+    known: list[Found] = []
+    if tried.code == "patient-looks-known" or text(form, "patient"):
+        with attempt(db):  # what was typed may be no date
+            known = patients.duplicates(
+                db, me, name=values["name"], birth_date=day(form, "birth_date"), national_id="", record_number=values["record_number"]
+            )
     context: dict[str, Any] = {
         **there,
         "values": values,
@@ -104,6 +106,7 @@ def _page(request: Request, db: Tx, me: Actor, form: FormData, tried: Attempt) -
         "unit": [unit.field(name) for name in UNIT],
         "known": known,
         "chosen": text(form, "patient"),
+        "mistyped": False,
     }
     return render(request, "case/urgent.html", status=tried.status, **context)
 
