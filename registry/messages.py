@@ -1,21 +1,31 @@
-"""Messages: the discussion of a case between the two hospitals, sealed, one thread per case."""
+"""Messages: the discussion of a case between the two hospitals, sealed, one thread per case.
+
+A message may name people, who are told that they were meant, and pictures of the case, which stand under it. Both lie in
+its sealed body: whom somebody calls is nobody's business in a table.
+"""
 
 import datetime as dt
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from auth import people, restrictions, rules
 from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, SignInNeeded
 from core.tables import Base, IdColumn
+from imaging.studies import Instance
 from registry import audience, cases, notices, once
 from registry.cases import Case
 
 TEXT_LIMIT = 4000
+MOST = 20
+"""People, and pictures, that one message names."""
 
 
 class Message(Base):
@@ -45,8 +55,17 @@ class MessageMark(Base):
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """The sealed body of a message: its text, and the ids of the people it calls and the pictures it shows."""
+
+    text: str
+    people: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
-    """A message as shown; ``new`` to a reader who had not read it before."""
+    """A message as shown; ``new`` to a reader who had not read it before, ``called`` one whom it names."""
 
     id: UUID
     author_id: UUID
@@ -55,21 +74,34 @@ class Post:
     text: str
     mine: bool
     new: bool
+    people: tuple[UUID, ...] = ()
+    pictures: tuple[UUID, ...] = ()
+    called: bool = False
 
 
-def post(db: Tx, actor: Actor, *, case_id: UUID, text: str, client_key: str | None = None) -> Message:
-    """Say something in the discussion of a case; everybody the case concerns is told.
+def post(
+    db: Tx,
+    actor: Actor,
+    *,
+    case_id: UUID,
+    text: str,
+    people_ids: Sequence[UUID] = (),
+    picture_ids: Sequence[UUID] = (),
+    client_key: str | None = None,
+) -> Message:
+    """Say something in the discussion of a case; everybody the case concerns is told, and who is called by name that they are.
 
     The same ``client_key`` sent again gives the first message back (Conflict when the words differ). Raises
-    Invalid for an empty or too long text, or one that names a patient whose identity is not shown outside;
-    Conflict on a closed case.
+    Invalid for an empty or too long text, or one that names a patient whose identity is not shown outside, for people
+    who are not among the ``hearers`` and pictures that are not of this case; Conflict on a closed case.
     """
     case = cases.reach(db, actor, case_id, "message:write")
     author_id = _person(actor)
     text = text.strip().replace("\r\n", "\n")
+    words = Words(text, *(tuple(dict.fromkeys(map(str, named))) for named in (people_ids, picture_ids)))
     once.lock(db, actor, case.id, client_key)
     if client_key and (known := _by_client_key(db, author_id, case, client_key)):
-        if _text(db, case, known) != text:
+        if _words(db, case, known) != words:
             raise Conflict("client-key-reused")
         return known
     cases.hold(db, case)
@@ -77,6 +109,11 @@ def post(db: Tx, actor: Actor, *, case_id: UUID, text: str, client_key: str | No
         raise Conflict("case-closed")
     if not text or len(text) > TEXT_LIMIT:
         raise Invalid("form-invalid", fields={"text": "field-too-long" if text else "field-required"})
+    called = set(people_ids)
+    if len(words.people) > MOST or not called <= hearers(db, actor, case):
+        raise Invalid("form-invalid", fields={"people": "field-person-not-here"})
+    if len(words.pictures) > MOST or not _shows(db, actor, case, set(picture_ids)):
+        raise Invalid("form-invalid", fields={"pictures": "field-picture-unknown"})
     audience.screen(db, actor, case, {"text": text})
     message = Message(
         id=ids.new(),
@@ -87,11 +124,12 @@ def post(db: Tx, actor: Actor, *, case_id: UUID, text: str, client_key: str | No
         at=ids.now(),
         client_key=client_key,
     )
-    message.body = cases.seal(db, case, "message", "messages", message.id, text.encode())
+    message.body = cases.seal(db, case, "message", "messages", message.id, json.dumps(asdict(words), ensure_ascii=False).encode())
     db.add(message)
     db.flush()
     cases.note(db, actor, "message:post", case, object_type="message", object_id=message.id)
-    notices.tell(db, audience.participants(db, case) | authors(db, case), "message-posted", case, but=author_id)
+    notices.tell(db, called, "message-calls", case, but=author_id)
+    notices.tell(db, (audience.participants(db, case) | authors(db, case)) - called, "message-posted", case, but=author_id)
     return message
 
 
@@ -103,15 +141,19 @@ def thread(db: Tx, actor: Actor, case_id: UUID, *, mark: bool = True) -> list[Po
     once.lock(db, actor, case.id, "thread")
     before = db.get(MessageMark, (case.id, reader))
     rows = list(db.scalars(select(Message).where(Message.case_id == case.id).order_by(Message.at, Message.id)))
+    said = {row.id: _words(db, case, row) for row in rows}
     posts = [
         Post(
             id=row.id,
             author_id=row.author_id,
             author_organisation_id=row.author_organisation_id,
             at=row.at,
-            text=_text(db, case, row),
+            text=said[row.id].text,
             mine=row.author_id == reader,
             new=row.author_id != reader and (before is None or row.at > before.read_to),
+            people=tuple(map(UUID, said[row.id].people)),
+            pictures=tuple(map(UUID, said[row.id].pictures)),
+            called=str(reader) in said[row.id].people,
         )
         for row in rows
     ]
@@ -140,7 +182,7 @@ def unread(db: Tx, actor: Actor, case_ids: list[UUID]) -> dict[UUID, int]:
 def texts(db: Tx, case: Case) -> list[str]:
     """The words of the discussion, for the check before a referral."""
     rows = select(Message).where(Message.case_id == case.id).order_by(Message.at, Message.id)
-    return [_text(db, case, row) for row in db.scalars(rows)]
+    return [_words(db, case, row).text for row in db.scalars(rows)]
 
 
 def authors(db: Tx, case: Case) -> set[UUID]:
@@ -149,8 +191,27 @@ def authors(db: Tx, case: Case) -> set[UUID]:
     return set(db.scalars(rows))
 
 
-def _text(db: Tx, case: Case, message: Message) -> str:
-    return cases.unseal(db, case, "message", "messages", message.id, message.body).decode()
+def hearers(db: Tx, actor: Actor, case: Case) -> set[UUID]:
+    """Whom the actor may call by name: who takes part or has spoken, and of their own hospital who reads its discussions."""
+    found = audience.participants(db, case) | authors(db, case)
+    if actor.organisation_id == case.organisation_id:
+        readers = [role for role in rules.ROLES if (role, "own", "message:read") in rules.RULES]
+        found |= {person.id for role in readers for person in people.members(db, case.organisation_id, role)}
+    return found - restrictions.shut_out(db, case.id, found) - {actor.person_id}
+
+
+def _shows(db: Tx, actor: Actor, case: Case, picture_ids: set[UUID]) -> bool:
+    """Whether these are pictures of the case, and the actor may see them."""
+    if not picture_ids:
+        return True
+    cases.reach(db, actor, case.id, "image:read")
+    rows = select(Instance.id).where(Instance.id.in_(picture_ids), Instance.case_id == case.id, Instance.state == "filed")
+    return set(db.scalars(rows)) == picture_ids
+
+
+def _words(db: Tx, case: Case, message: Message) -> Words:
+    told = json.loads(cases.unseal(db, case, "message", "messages", message.id, message.body))
+    return Words(told["text"], tuple(told["people"]), tuple(told["pictures"]))
 
 
 def _by_client_key(db: Tx, author_id: UUID, case: Case, client_key: str) -> Message | None:

@@ -41,6 +41,7 @@ KINDS = (
     "opinion-lapsed",
     "decision-recorded",
     "message-posted",
+    "message-calls",
     "entry-added",
     "entry-returned",
     "outcome-recorded",

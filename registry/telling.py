@@ -40,6 +40,7 @@ MOST = 40
 
 NAMING = frozenset(
     [
+        "message-calls",
         "referral-allocated",
         "referral-called",
         "referral-backup",

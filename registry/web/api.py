@@ -122,7 +122,9 @@ def list_messages(db: Db, me: Me, case_id: UUID) -> list[m.MessageOut]:
 @router.post("/cases/{case_id}/messages", status_code=201)
 def post_message(db: Db, me: Me, case_id: UUID, given: m.MessageIn) -> m.MessageOut:
     """Say something in the discussion."""
-    row = messages.post(db, me, case_id=case_id, text=given.text, client_key=given.client_key)
+    row = messages.post(
+        db, me, case_id=case_id, text=given.text, people_ids=given.people, picture_ids=given.pictures, client_key=given.client_key
+    )
     return next(m.MessageOut.model_validate(post) for post in messages.thread(db, me, case_id) if post.id == row.id)
 
 

@@ -214,6 +214,8 @@ class MessageIn(Given):
     """Something said in the discussion."""
 
     text: str
+    people: list[UUID] = Field(default=[], max_length=20, description="Who is called by name")
+    pictures: list[UUID] = Field(default=[], max_length=20, description="Instances of the case that are shown")
     client_key: str | None = Field(default=None, max_length=64)
 
 
@@ -227,6 +229,9 @@ class MessageOut(Shown):
     text: str
     mine: bool
     new: bool
+    people: list[UUID]
+    pictures: list[UUID]
+    called: bool
 
 
 class OpinionDraftIn(Given):

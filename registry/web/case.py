@@ -40,7 +40,7 @@ from registry.forms import shown
 from registry.valuesets import Option
 from registry.web import fracture_times, gallery, scales, timeline, titles, whatnow
 from registry.web.edge import Db, Me
-from registry.web.forms import Attempt, Sent, attempt, text
+from registry.web.forms import Attempt, Sent, attempt, text, uuids
 from registry.web.moments import Clock
 from registry.web.pages import render, see
 from registry.web.translations import language_of
@@ -151,6 +151,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "offered": _offered(case),
         "others": [kind for kind in entries.TYPES if kind not in (*_offered(case), followups.TYPE)],
         "posts": messages.thread(db, me, case_id) if "message:read" in may_do else [],
+        "hearers": _hearers(db, me, case, names) if "message:write" in may_do else [],
         "client_key": str(ids.new()),
         "answered_in": _answered_in(asked),
     }
@@ -162,15 +163,22 @@ def say(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response
     """Say something in the discussion. Words that were refused stand in the box again."""
     said = text(form, "text")
     with attempt(db) as tried:
-        messages.post(db, me, case_id=case_id, text=said, client_key=text(form, "client_key", 64) or None)
+        called, shown_there = uuids(form, "people"), uuids(form, "pictures")
+        key = text(form, "client_key", 64) or None
+        messages.post(db, me, case_id=case_id, text=said, people_ids=called, picture_ids=shown_there, client_key=key)
     if tried and not request.headers.get("hx-request"):
         return see(f"/cases/{case_id}#discussion")
     case = cases.get(db, me, case_id)
-    context: dict[str, Any] = {
-        **banner(request, db, me, case),
+    context = banner(request, db, me, case)
+    when, may_do = Clock(language_of(request), me.time_zone), context["may_do"]
+    marks = annotations.counts(db, me, case.id, case.organisation_id) if "annotation:read" in may_do else {}
+    context |= {
         "posts": messages.thread(db, me, case_id),
+        "shots": gallery.of(db, me, case, when, marks) if "image:read" in may_do else [],
+        "hearers": _hearers(db, me, case, context["names"]),
         "tried": tried,
         "said": "" if tried else said,
+        "picked": [] if tried else [value for name in ("people", "pictures") for value in form.getlist(name)],
         "client_key": str(ids.new()),
     }
     page = "case/thread.html" if request.headers.get("hx-request") else "case/discussion.html"
@@ -215,6 +223,12 @@ def _close(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt) -
     case = cases.get(db, me, case_id)
     waiting = {a.referral.id: w for a in referrals.for_case(db, me, case_id) if (w := questions.waiting_for(db, a.referral)) is not None}
     return render(request, "case/close.html", status=tried.status, tried=tried, waiting=waiting, **banner(request, db, me, case))
+
+
+def _hearers(db: Tx, me: Actor, case: Case, names: Names) -> list[tuple[UUID, str]]:
+    """Whom this reader may call by name in the discussion."""
+    found = ((person_id, names.byline(person_id)) for person_id in messages.hearers(db, me, case))
+    return sorted(found, key=lambda one: one[1])
 
 
 def _entry(item: Recorded, units: Sequence[Option]) -> tuple[Recorded, list[shown.Shown], tuple[shown.ShownSection, ...]]:

@@ -1,10 +1,16 @@
 """Messages: one sealed thread per case, sent once, told to those it concerns, and read marks per person."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from core import audit
 from core.errors import Conflict, Denied, Invalid, NotFound
-from registry import cases, messages, notices
+from imaging import intake
+from imaging.sandbox import Pool
+from registry import cases, messages, notices, referrals
+from tests.cast import Member
+from tests.imaging import samples
 from tests.registry.conftest import World
 
 
@@ -107,3 +113,85 @@ def test_outsiders_neither_read_nor_write(world: World) -> None:
 
 def _fields(actor: object) -> dict[str, object]:
     return {name: getattr(actor, name) for name in actor.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    made = Pool(1)
+    yield made
+    made.close()
+
+
+def kinds(world: World) -> dict[str, list[str]]:
+    """Who has been told what about messages."""
+    with world.begin() as db:
+        told = {name: [n.kind for n in notices.for_actor(db, member.actor)] for name, member in world.cast.members.items()}
+    return {name: found for name, kinds in told.items() if (found := [kind for kind in kinds if kind.startswith("message-")])}
+
+
+def test_who_is_called_is_told_so_once_and_sees_it(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case = world.case(db)
+        world.asked(db, case)
+        said = {
+            "case_id": case.id,
+            "text": "Which of you looks at the chart?",
+            "people_ids": [cast.nurse.id, cast.expert.id, cast.nurse.id],
+        }
+        message = messages.post(db, cast.surgeon.actor, **said, client_key="k")
+        assert messages.post(db, cast.surgeon.actor, **said, client_key="k") is message
+        with pytest.raises(Conflict, match="client-key-reused"):
+            messages.post(db, cast.surgeon.actor, **said | {"people_ids": [cast.nurse.id]}, client_key="k")
+        assert str(cast.nurse.id).encode() not in message.body
+        (post,) = messages.thread(db, cast.nurse.actor, case.id)
+        assert (post.people, post.called) == ((cast.nurse.id, cast.expert.id), True)
+        assert not messages.thread(db, cast.surgeon.actor, case.id)[0].called
+    assert kinds(world) == {"nurse": ["message-calls"], "expert": ["message-calls"]}
+
+
+def test_nobody_is_called_who_cannot_hear(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case = world.case(db)
+        world.asked(db, case)
+
+    def refused(by: Member, called: Member) -> bool:
+        try:
+            with world.begin() as db:
+                messages.post(db, by.actor, case_id=case.id, text="x", people_ids=[called.id])
+        except Invalid as wrong:
+            return wrong.fields == {"people": "field-person-not-here"}
+        return False
+
+    # strangers, administrators and oneself; and an expert sees of the other hospital only who takes part
+    for called in (cast.stranger, cast.administrator, cast.auditor, cast.surgeon):
+        assert refused(cast.surgeon, called), called.id
+    assert refused(cast.expert, cast.second_surgeon)
+    assert not refused(cast.expert, cast.surgeon)
+    assert not refused(cast.surgeon, cast.second_surgeon)
+    with world.begin() as db:
+        world.restrict(db, case)
+    assert refused(cast.surgeon, cast.second_surgeon), "shut out by the restriction"
+    with world.begin() as db:
+        referrals.withdraw(db, cast.surgeon.actor, referrals.for_case(db, cast.surgeon.actor, case.id)[0].referral.id, reason="solved")
+    assert refused(cast.surgeon, cast.expert), "let go"
+
+
+def test_pictures_of_the_case_alone_are_shown(world: World, pool: Pool) -> None:
+    surgeon = world.cast.surgeon.actor
+    with world.begin() as db:
+        case, other = world.case(db), world.case(db)
+    ours, theirs = (
+        intake.take_in(world.database, pool, surgeon, where.id, f"{where.id}.jpg", samples.photo(colour=where.id.int % 200)).instance_id
+        for where in (case, other)
+    )
+    assert ours is not None
+    assert theirs is not None
+    with world.begin() as db:
+        messages.post(db, surgeon, case_id=case.id, text="Look at the edge.", picture_ids=[ours])
+        assert messages.thread(db, surgeon, case.id)[0].pictures == (ours,)
+        for wrong in ([theirs], [ours, theirs], [case.id]):
+            with pytest.raises(Invalid) as caught:
+                messages.post(db, surgeon, case_id=case.id, text="x", picture_ids=wrong)
+            assert caught.value.fields == {"pictures": "field-picture-unknown"}

@@ -143,3 +143,16 @@ close-go = Close it for good
 access-title = Who saw it
 record-more = Everything entered
 case-banner = Case and patient
+
+talk-more = Call somebody, show pictures
+talk-call = Call by name
+talk-call-help = They are told that they are meant. Only who can read this discussion is listed.
+talk-pictures = Show pictures of the case
+talk-to = To { $names }
+talk-you = you
+talk-called = calls you
+talk-shows = { $count ->
+    [one] One picture
+   *[other] { $count } pictures
+}
+error-field-person-not-here = Somebody you call cannot read this discussion any more. Choose again.

@@ -62,6 +62,7 @@ notice-opinion-signed = An opinion was signed
 notice-opinion-addendum = An opinion was added to
 notice-decision-recorded = The treating hospital has decided on your opinion
 notice-message-posted = A new message
+notice-message-calls = A message that calls you
 notice-entry-added = The record was added to
 notice-outcome-recorded = The outcome of a case you advised on
 notice-urgency-raised = A case has become more urgent

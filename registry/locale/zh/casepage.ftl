@@ -134,3 +134,13 @@ close-go = 确认结案
 access-title = 访问记录
 record-more = 全部内容
 case-banner = 病例与患者
+
+talk-more = 点名提醒、附上影像
+talk-call = 点名提醒
+talk-call-help = 被点名的人会收到提醒。只列出能看到本讨论的人。
+talk-pictures = 附上本病例的影像
+talk-to = 致 { $names }
+talk-you = 您
+talk-called = 找您
+talk-shows = { $count } 幅影像
+error-field-person-not-here = 所点名的人已不能查看本讨论，请重新选择。

@@ -59,6 +59,7 @@ notice-opinion-signed = 会诊意见已签署
 notice-opinion-addendum = 会诊意见有补充
 notice-decision-recorded = 经治医院已对您的意见作出决定
 notice-message-posted = 新消息
+notice-message-calls = 有留言点名找您
 notice-entry-added = 病历有新增内容
 notice-outcome-recorded = 您会诊过的病例有了随访结果
 notice-urgency-raised = 病例紧急程度提高

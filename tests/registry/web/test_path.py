@@ -8,9 +8,11 @@ import pyotp
 import pytest
 
 from core import ids
+from imaging import intake
 from registry import access, cases
 from registry.web.translations import translate
 from tests.cast import Member
+from tests.imaging import samples
 from tests.registry.conftest import wall
 from tests.registry.web.conftest import House, field_of
 
@@ -271,3 +273,25 @@ def test_an_emergency_is_sent_from_one_page(house: House, language: str) -> None
     assert surgeon.post("/cases/urgent", data=again | {"patient": str(case.patient_id)}).status_code == 303
     with house.world.begin() as db:
         assert {one.patient_id for one in cases.list_(db, cast.surgeon.actor).cases} == {case.patient_id}
+
+
+def test_a_message_calls_somebody_and_shows_a_picture_from_the_page(house: House) -> None:
+    world, cast = house.world, house.world.cast
+    with world.begin() as db:
+        case = world.case(db)
+        world.asked(db, case)
+    upload = intake.take_in(world.database, house.app.state.pool, cast.surgeon.actor, case.id, "edge.jpg", samples.photo())
+    surgeon, expert = house.browser(cast.surgeon), house.browser(cast.expert)
+    page = surgeon.get(f"/cases/{case.id}").text
+    assert f'name="people" value="{cast.expert.id}"' in page
+    assert f'name="people" value="{cast.stranger.id}"' not in page
+    said = {"text": "Look at the edge.", "people": [str(cast.expert.id)], "pictures": [str(upload.instance_id)]}
+    refused = surgeon.post(f"/cases/{case.id}/messages", data=said | {"people": [str(cast.stranger.id)]})
+    assert refused.status_code == 422
+    assert "Somebody you call cannot read this discussion any more." in unescape(refused.text)
+    assert f'value="{upload.instance_id}" checked' in refused.text
+    assert surgeon.post(f"/cases/{case.id}/messages", data=said).status_code == 303
+    read = expert.get(f"/cases/{case.id}").text
+    assert "calls you" in read
+    assert "To you" in read
+    assert re.search(r'<div class="row said-pictures"><a href="[^"]+"><img src="[^"]+/thumbnail', read)
