@@ -59,11 +59,11 @@ class PatientIndex(Base):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A patient that a search has shown, with why: ``same-name-birth``, ``same-sound-birth``, ``same-number``, ``search``."""
+    """A patient that a search has shown, with all that matches: the codes of WHY, the weightiest first, or ``search``."""
 
     patient_id: UUID
     identity: Identity
-    why: str
+    why: tuple[str, ...]
 
 
 # --- verbs ---------------------------------------------------------------------------------------------
@@ -84,11 +84,13 @@ def create(
     """A new patient of the actor's hospital.
 
     Raises Invalid (name missing, sex unknown to the value set, birth date in the future) and
-    Conflict ``patient-looks-known`` when ``duplicates`` finds somebody, unless told to go on.
+    Conflict ``patient-looks-known`` when ``duplicates`` finds somebody, unless told to go on: that this is another
+    person than each of those is then recorded.
     """
     policy.require_in_organisation(actor, "patient:write")
     identity = identities.checked(name, sex, birth_date, national_id, record_number, phone)
-    if not despite_duplicates and (known := _alike(db, actor.organisation_id, identity)):
+    known = _alike(db, actor.organisation_id, identity)
+    if known and not despite_duplicates:
         raise Conflict("patient-looks-known", count=len(known))
     patient = Patient(
         id=ids.new(),
@@ -104,6 +106,8 @@ def create(
     db.flush()
     _index(db, patient, identity)
     _record(db, actor, "patient:create", patient)
+    if known:
+        _record(db, actor, "patient:told-apart", patient, others=[found.patient_id for found in known])
     return patient
 
 
@@ -197,7 +201,7 @@ def find(
     """
     policy.require_in_organisation(actor, "patient:search")
     patient_ids = exactly(db, actor.organisation_id, name=name, birth_date=birth_date, number=number)
-    found = [Found(row.id, unsealed(db, row), "search") for row in _rows(db, patient_ids)]
+    found = [Found(row.id, unsealed(db, row), ("search",)) for row in _rows(db, patient_ids)]
     _record_search(db, actor, found, "exact", purpose)
     return found
 
@@ -218,7 +222,7 @@ def search(db: Tx, actor: Actor, text: str, *, limit: int = SEARCH_LIMIT) -> lis
     for row in _by_batches(db, actor.organisation_id):
         who = unsealed(db, row)
         if names.matches(text, who.name, who.numbers):
-            found.append(Found(row.id, who, "search"))
+            found.append(Found(row.id, who, ("search",)))
             if len(found) == limit:
                 break
     _record_search(db, actor, found, "part", "treatment")
@@ -248,10 +252,10 @@ def exactly(db: Tx, organisation_id: UUID, *, name: str = "", birth_date: dt.dat
         raise Invalid("search-needs-name-and-birth")
     found: list[set[UUID]] = []
     if number:
-        numbers = [_by_index(db, organisation_id, kind, [names.squeezed(number)]) for kind in ("record-number", "national-id")]
-        found.append(set().union(*numbers))
+        numbers = {"record-number": [names.squeezed(number)], "national-id": names.number_forms(number)}
+        found.append(set().union(*(_by_index(db, organisation_id, kind, values) for kind, values in numbers.items())))
     if names.squeezed(name) and birth_date:
-        found.append(_by_index(db, organisation_id, "name-birth", [f"{names.squeezed(name)}|{birth_date.isoformat()}"]))
+        found.append(_by_index(db, organisation_id, "name-birth", [f"{form}|{birth_date.isoformat()}" for form in names.forms(name)]))
     return set.intersection(*found)
 
 
@@ -285,16 +289,16 @@ def _seal(db: Tx, patient: Patient, who: Identity) -> None:
     )
 
 
-def _index_values(who: Identity) -> list[tuple[str, str]]:
-    values: list[tuple[str, str]] = []
+def _index_values(who: Identity, readings: int = names.READINGS_LIMIT) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    if who.record_number:
+        values["record-number"] = [names.squeezed(who.record_number)]
+    if who.national_id:
+        values["national-id"] = list(names.number_forms(who.national_id))
     if who.birth_date:
         born = who.birth_date.isoformat()
-        values.append(("name-birth", f"{names.squeezed(who.name)}|{born}"))
-        values += [("sound-birth", f"{reading}|{born}") for reading in sorted(names.readings(who.name))]
-    if who.record_number:
-        values.append(("record-number", names.squeezed(who.record_number)))
-    if who.national_id:
-        values.append(("national-id", names.squeezed(who.national_id)))
+        values["name-birth"] = [f"{form}|{born}" for form in names.forms(who.name)]
+        values["sound-birth"] = [f"{reading}|{born}" for reading in sorted(names.readings(who.name, readings))]
     return values
 
 
@@ -310,7 +314,8 @@ def _index(db: Tx, patient: Patient, who: Identity) -> None:
             kind=kind,
             value=_blind(db, patient.organisation_id, kind, value),
         )
-        for kind, value in _index_values(who)
+        for kind, values in _index_values(who).items()
+        for value in values
     )
 
 
@@ -339,28 +344,35 @@ def _by_batches(db: Tx, organisation_id: UUID) -> Iterator[Patient]:
 
 
 WHY = {
-    "record-number": "same-number",
-    "national-id": "same-number",
+    "national-id": "same-national-id",
+    "record-number": "same-record-number",
     "name-birth": "same-name-birth",
     "sound-birth": "same-sound-birth",
 }
+"""What says that a patient may be known, by the index that finds it; the weightiest first."""
 
 
 def _alike(db: Tx, organisation_id: UUID, sought: Identity) -> list[Found]:
-    why: dict[UUID, str] = {}
-    for kind, value in sorted(_index_values(sought), key=lambda pair: list(WHY).index(pair[0])):
-        for patient_id in _by_index(db, organisation_id, kind, [value]):
-            why.setdefault(patient_id, WHY[kind])
-    return [Found(row.id, unsealed(db, row), why[row.id]) for row in _rows(db, why)]
+    values = _index_values(sought, names.SOUGHT_LIMIT)
+    why: dict[UUID, list[str]] = {}
+    for kind, code in WHY.items():
+        for patient_id in _by_index(db, organisation_id, kind, values.get(kind, [])):
+            why.setdefault(patient_id, []).append(code)
+    # the same name sounds the same
+    told = {
+        patient_id: tuple(c for c in codes if c != "same-sound-birth" or "same-name-birth" not in codes)
+        for patient_id, codes in why.items()
+    }
+    return [Found(row.id, unsealed(db, row), told[row.id]) for row in _rows(db, told)]
 
 
-def _record(db: Tx, actor: Actor, action: str, patient: Patient) -> None:
+def _record(db: Tx, actor: Actor, action: str, patient: Patient, *, others: Iterable[UUID] = ()) -> None:
     audit.record(
         db,
         actor,
         action,
         organisation_id=patient.organisation_id,
-        patient_ids=(patient.id,),
+        patient_ids=(patient.id, *others),
         object_type="patient",
         object_id=patient.id,
         detail={"version": patient.version},

@@ -4,6 +4,7 @@ Nothing is created twice (the form carries a key of its own), and a patient who 
 before another one is made.
 """
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -15,7 +16,7 @@ from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid
-from registry import cases, once, patients
+from registry import cases, names, once, patients
 from registry.cases import Case
 from registry.patients import Found
 from registry.web.edge import Db, Me
@@ -31,7 +32,7 @@ def ask(request: Request, db: Db, me: Me) -> Response:
     """The empty form."""
     policy.require_in_organisation(me, "case:create")
     values = dict.fromkeys(FIELDS, "") | {"client_key": str(ids.new())}
-    return render(request, "case/new.html", values=values, errors={}, known=[], code=None)
+    return render(request, "case/new.html", values=values, errors={}, known=[], chosen="", mistyped=False, code=None)
 
 
 @router.post("/cases/new")
@@ -50,7 +51,7 @@ def known(request: Request, db: Db, me: Me, form: Sent) -> Response:
     """Who looks known by what was typed so far: a part of the page, fetched while typing."""
     with attempt(db) as tried:
         found = _known(db, me, form)
-    return render(request, "case/known.html", known=found if tried else [], chosen=text(form, "patient"))
+    return render(request, "case/known.html", known=found if tried else [], **_choice(form))
 
 
 def _create(db: Tx, me: Actor, form: FormData) -> Case:
@@ -58,9 +59,10 @@ def _create(db: Tx, me: Actor, form: FormData) -> Case:
     once.lock(db, me, "case", key)
     if key and (made := cases.by_client_key(db, me, key)):
         return made
-    wrong = {field: "field-required" for field in ("kind", "sex") if not text(form, field)}
+    needed = ("kind",) if _chosen(form) else ("kind", "name", "sex")
+    wrong = {field: "field-required" for field in needed if not text(form, field)}
     if wrong:
-        raise Invalid("form-invalid", fields=wrong | ({} if text(form, "name") else {"name": "field-required"}))
+        raise Invalid("form-invalid", fields=wrong)
     return cases.create(
         db,
         me,
@@ -72,8 +74,7 @@ def _create(db: Tx, me: Actor, form: FormData) -> Case:
 
 
 def _patient(db: Tx, me: Actor, form: FormData) -> UUID:
-    chosen = text(form, "patient")
-    if chosen and chosen != "other":
+    if chosen := _chosen(form):
         try:
             return patients.get(db, me, UUID(chosen)).id
         except ValueError:
@@ -87,8 +88,18 @@ def _patient(db: Tx, me: Actor, form: FormData) -> UUID:
         national_id=text(form, "national_id"),
         record_number=text(form, "record_number"),
         phone=text(form, "phone"),
-        despite_duplicates=chosen == "other",
+        despite_duplicates=text(form, "patient") == "other",
     ).id
+
+
+def _chosen(form: FormData) -> str:
+    """The patient who was said to be meant, among those who look known."""
+    told = text(form, "patient")
+    return "" if told == "other" else told
+
+
+def _choice(form: FormData) -> dict[str, Any]:
+    return {"chosen": text(form, "patient"), "mistyped": names.mistyped(text(form, "national_id"))}
 
 
 def _known(db: Tx, me: Actor, form: FormData) -> list[Found]:
@@ -104,6 +115,13 @@ def _known(db: Tx, me: Actor, form: FormData) -> list[Found]:
 
 def _again(request: Request, db: Tx, me: Actor, form: FormData, tried: Attempt) -> Response:
     values = {field: text(form, field) for field in FIELDS}
-    found = _known(db, me, form) if tried.code == "patient-looks-known" else []
-    status = 409 if found else 422
-    return render(request, "case/new.html", status=status, values=values, errors=tried.errors, known=found, code=tried.code)
+    warned = tried.code == "patient-looks-known"
+    found: list[Found] = []
+    if warned or text(form, "patient"):
+        with attempt(db) as looked:  # what was typed may be no date
+            found = _known(db, me, form)
+        found = found if looked else []
+    status = 409 if warned else 422
+    return render(
+        request, "case/new.html", status=status, values=values, errors=tried.errors, known=found, code=tried.code, **_choice(form)
+    )

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from core import audit
 from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed
-from registry import board, cases, patients
+from registry import board, cases, names, patients
 from registry.patients import Patient, PatientIndex
 from tests.registry.conftest import World, run_jobs
 
@@ -52,12 +52,13 @@ def test_a_patient_who_looks_known_is_warned_about_and_can_be_entered_all_the_sa
     lookalikes = {
         "same-name-birth": {"name": "张 卫国", "birth_date": BORN},
         "same-sound-birth": {"name": "章伟国", "birth_date": BORN},
-        "same-number": {"name": "王二", "national_id": "650101 19880305 0017"},
+        "same-national-id": {"name": "王二", "national_id": "650101 19880305 0017"},
+        "same-record-number": {"name": "王二", "record_number": "a 1001"},
     }
     with world.begin() as db:
         for why, who in lookalikes.items():
             (found,) = patients.duplicates(db, world.cast.surgeon.actor, **who)  # type: ignore[arg-type]
-            assert (found.patient_id, found.why, found.identity.name) == (patient.id, why, "张卫国")
+            assert (found.patient_id, found.why, found.identity.name) == (patient.id, (why,), "张卫国")
             with pytest.raises(Conflict) as caught:
                 patients.create(db, world.cast.surgeon.actor, **who)  # type: ignore[arg-type]
             assert (caught.value.code, caught.value.params) == ("patient-looks-known", {"count": 1})
@@ -157,3 +158,39 @@ def test_an_amended_identity_is_found_anew_and_the_cases_follow_it(world: World)
         with pytest.raises(Exception, match="sealed"):
             patients.unsealed(db, row)
         db.rollback()
+
+
+def test_every_spelling_of_a_name_and_both_forms_of_a_number_find_the_patient_and_say_what_matches(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    who = made(world, name="單雲", national_id="110105880305123", record_number="R-1")
+    mixed = made(world, name="Maria Lindgren", national_id=None, record_number="R-2")
+    ethnic = made(world, name="买买提·吐尔逊", national_id=None, record_number="R-3")
+    (longer,) = names.number_forms("110105880305123")[1:]
+    asked: list[tuple[Patient, dict[str, Any], tuple[str, ...]]] = [
+        (who, {"name": "单云", "birth_date": BORN}, ("same-name-birth",)),
+        (who, {"name": "善芸", "birth_date": BORN}, ("same-sound-birth",)),
+        (who, {"name": "Shan Yun", "birth_date": BORN}, ("same-sound-birth",)),
+        (who, {"name": "Yun Dan", "birth_date": BORN}, ("same-sound-birth",)),
+        (who, {"name": "单云", "birth_date": BORN, "national_id": longer.upper()}, ("same-national-id", "same-name-birth")),
+        (who, {"name": "甲", "national_id": "110105880305123", "record_number": "r1"}, ("same-national-id", "same-record-number")),
+        (mixed, {"name": "LINDGREN, Maria", "birth_date": BORN}, ("same-name-birth",)),
+        (ethnic, {"name": "买买提•吐尔逊", "birth_date": BORN}, ("same-name-birth",)),
+        (ethnic, {"name": "麦麦提吐尔逊", "birth_date": BORN}, ("same-sound-birth",)),
+    ]
+    with world.begin() as db:
+        for patient, query, why in asked:
+            assert [(f.patient_id, f.why) for f in patients.duplicates(db, surgeon, **query)] == [(patient.id, why)], query
+        administrator = world.cast.administrator.actor
+        for number in ("110105880305123", longer, longer.upper()):
+            assert [found.patient_id for found in patients.find(db, administrator, number=number)] == [who.id]
+        assert [found.patient_id for found in patients.find(db, administrator, name="单云", birth_date=BORN)] == [who.id]
+
+
+def test_that_somebody_is_another_person_is_recorded_with_whom_they_were_told_apart_from(world: World) -> None:
+    known = made(world)
+    with world.begin() as db:
+        apart = patients.create(db, world.cast.surgeon.actor, name="张卫国", birth_date=BORN, despite_duplicates=True)
+        patients.create(db, world.cast.surgeon.actor, name="不像谁", birth_date=BORN, despite_duplicates=True)
+    with world.begin() as db:
+        (event,) = audit.events(db, world.cast.aral.id, actions=("patient:told-apart",))
+        assert (event.object_id, set(event.patient_ids), event.actor_id) == (apart.id, {apart.id, known.id}, world.cast.surgeon.id)

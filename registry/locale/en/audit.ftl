@@ -69,6 +69,7 @@ audit-did-case-urgency = changed the urgency of { $case }
 audit-did-patient-identify = saw who the patient is { $case }
 audit-did-patient-search = searched for a patient: { $count } shown
 audit-did-patient-create = entered a new patient
+audit-did-patient-told-apart = told a new patient apart from people who look alike
 audit-did-patient-amend = corrected a patient's identity
 audit-did-image-read = looked through pictures of { $case }
 audit-did-image-search = searched for pictures

@@ -45,13 +45,15 @@ patient-phone = Telephone
 new-go-on = Go on to the injury
 new-saved-next = From the next step on, everything is saved as you type.
 new-known = { $count ->
-    [one] Somebody looks known
-   *[other] { $count } people look known
+    [one] Perhaps the same person
+   *[other] Perhaps one of these { $count } people
 }
-new-known-how = Choose the patient who is meant, or say that it is somebody else.
+new-known-how = Choose the patient who is meant, or say that it is another person; the log keeps that.
 new-known-choose = Which patient is it?
-new-known-other = It is somebody else: make a new patient
+new-known-other = Another person: make a new patient
 new-known-same-name-birth = same name and date of birth
 new-known-same-sound-birth = a name that sounds the same, same date of birth
-new-known-same-number = same number
+new-known-same-record-number = same record number
+new-known-same-national-id = same national id
+new-national-id-mistyped = The last digit of the national id does not fit the others. Please compare it with the card; you can go on all the same.
 case-urgency = Urgency

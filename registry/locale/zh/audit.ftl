@@ -56,6 +56,7 @@ audit-did-case-urgency = 更改了病例 { $case } 的紧急程度
 audit-did-patient-identify = 查看了患者身份 { $case }
 audit-did-patient-search = 搜索患者，显示 { $count } 位
 audit-did-patient-create = 登记了新患者
+audit-did-patient-told-apart = 确认新患者与相似患者不是同一人
 audit-did-patient-amend = 更正了患者身份信息
 audit-did-image-read = 查看了病例 { $case } 的影像
 audit-did-image-search = 检索了影像

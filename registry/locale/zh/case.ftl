@@ -44,11 +44,16 @@ patient-national-id = 身份证号
 patient-phone = 电话
 new-go-on = 下一步：受伤情况
 new-saved-next = 从下一步起，填写的内容会自动保存。
-new-known = 可能已有 { $count } 位相同的患者
-new-known-how = 请选择是哪一位，或说明是另一位患者。
+new-known = { $count ->
+    [1] 可能是同一人
+   *[other] 可能与以下 { $count } 人之一是同一人
+}
+new-known-how = 请选择是哪一位，或说明是另一位患者；该选择会记入日志。
 new-known-choose = 是哪一位患者？
-new-known-other = 不是以上患者：新建
+new-known-other = 是另一位患者：新建
 new-known-same-name-birth = 姓名和出生日期相同
 new-known-same-sound-birth = 姓名读音相同，出生日期相同
-new-known-same-number = 号码相同
+new-known-same-record-number = 病案号相同
+new-known-same-national-id = 身份证号相同
+new-national-id-mistyped = 身份证号的校验码不符，请与证件核对；也可继续填写。
 case-urgency = 紧急程度

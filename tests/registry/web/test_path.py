@@ -132,7 +132,11 @@ def test_somebody_who_looks_known_is_shown_first(house: House) -> None:
     assert str(known.id) in warned.text
     assert 'value="张卫国"' in warned.text
     assert str(known.id) in surgeon.post("/cases/new/known", data=typed).text
-    same = surgeon.post("/cases/new", data={**typed, "patient": str(known.id)})
+    assert "same name and date of birth" in warned.text
+    unfinished = surgeon.post("/cases/new", data={**typed, "patient": str(known.id), "kind": ""})
+    assert unfinished.status_code == 422
+    assert f'value="{known.id}" checked' in unfinished.text, "who was chosen stays chosen"
+    same = surgeon.post("/cases/new", data={"name": "张", "kind": "flap", "client_key": "k", "patient": str(known.id)})
     other = surgeon.post("/cases/new", data={**typed, "patient": "other", "client_key": "k2"})
     assert {same.status_code, other.status_code} == {303}
     with world.begin() as db:
