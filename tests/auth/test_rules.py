@@ -25,6 +25,7 @@ case:restrict        surgeon
 patient:search       surgeon auditor
 patient:identify     surgeon nurse expert expert-granted auditor
 patient:write        surgeon
+patient:merge        surgeon
 consent:write        surgeon
 image:read           surgeon nurse expert expert-granted coordinator coordinator-granted system
 image:upload         surgeon nurse

@@ -106,6 +106,8 @@ def ids_of(world: World) -> dict[str, str]:
         "absence_id": str(away.id),
         "case_id": str(case.id),
         "patient_id": str(case.patient_id),
+        "subject": case.subject,
+        "merge_id": nothing,
         "entry_id": str(injury.id),
         "entry_type": "injury",
         "referral_id": str(again.id),
