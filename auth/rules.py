@@ -31,7 +31,7 @@ RELATIONS = (*STANDINGS, "granted", "self")
 
 _NAMES = """
     case:create case:read case:write case:refer case:close case:restrict
-    patient:search patient:identify patient:write consent:write
+    patient:search patient:identify patient:write patient:merge consent:write
     image:read image:upload inbox:read inbox:file
     annotation:read annotation:write message:read message:write
     referral:allocate referral:answer referral:withdraw
@@ -46,7 +46,7 @@ ACTIONS = tuple(_NAMES.split())
 _MAY = {
     ("surgeon", "own"): """
         case:create case:read case:write case:refer case:close case:restrict
-        patient:search patient:identify patient:write consent:write
+        patient:search patient:identify patient:write patient:merge consent:write
         image:read image:upload inbox:read inbox:file
         annotation:read annotation:write message:read message:write
         referral:withdraw opinion:read entry:countersign decision:write followup:write

@@ -123,6 +123,7 @@ def events(
     *,
     case_id: UUID | None = None,
     patient_id: UUID | None = None,
+    patient_ids: Collection[UUID] = (),
     actor_id: UUID | None = None,
     person_id: UUID | None = None,
     actions: Collection[str] = (),
@@ -133,11 +134,11 @@ def events(
 ) -> list[Event]:
     """Committed events of an organisation's log, newest first; each knows its ``leaf_index``.
 
-    ``actor_id`` asks what a person did and saw, ``patient_id`` and ``case_id`` who saw it. Times are
+    ``actor_id`` asks what a person did and saw, ``patient_id`` (or any of ``patient_ids``) and ``case_id`` who saw it. Times are
     ``since`` ≤ t < ``until``. For the next page give the last event's id as ``before``.
     """
     query = select(Event).join(Event.leaf).options(contains_eager(Event.leaf)).where(Leaf.organisation_id == organisation_id)
-    query = _filtered(query, case_id, patient_id, actor_id, actions, since, until)
+    query = _filtered(query, case_id, {*patient_ids, *([patient_id] if patient_id else [])}, actor_id, actions, since, until)
     if person_id:
         query = query.where(Event.person_id == person_id)
     if before is not None:
@@ -159,7 +160,7 @@ def events_of(
     """What a person did in an organisation's log, and on its behalf in the logs of others, newest first; ``before`` as in ``events``."""
     query = select(Event).join(Event.leaf).options(contains_eager(Event.leaf))
     query = query.where(or_(Event.organisation_id == organisation_id, Event.actor_organisation_id == organisation_id))
-    query = _filtered(query, None, None, actor_id, (), since, until)
+    query = _filtered(query, None, (), actor_id, (), since, until)
     if before is not None:
         last = select(Event.at).where(Event.id == before).scalar_subquery()
         query = query.where(or_(Event.at < last, and_(Event.at == last, Event.id < before)))
@@ -210,7 +211,7 @@ def _check(action: str, object_type: str, purpose: str, outcome: str, detail: Ma
 def _filtered(
     query: Select[Event],
     case_id: UUID | None,
-    patient_id: UUID | None,
+    patient_ids: Collection[UUID],
     actor_id: UUID | None,
     actions: Collection[str],
     since: dt.datetime | None,
@@ -218,8 +219,8 @@ def _filtered(
 ) -> Select[Event]:
     if case_id:
         query = query.where(Event.case_id == case_id)
-    if patient_id:
-        query = query.where(Event.id.in_(select(EventPatient.event_id).where(EventPatient.patient_id == patient_id)))
+    if patient_ids:
+        query = query.where(Event.id.in_(select(EventPatient.event_id).where(EventPatient.patient_id.in_(patient_ids))))
     if actor_id:
         query = query.where(Event.actor_id == actor_id)
     if actions:

@@ -53,13 +53,13 @@ class Subject:
     """What the registry knows of the case a picture belongs to: its number, and whose it is."""
 
     number: str
-    patient_id: UUID
+    patient_ids: tuple[UUID, ...]
 
 
 Subjects = Callable[[Tx, Collection[UUID]], Mapping[UUID, Subject]]
 """Looks cases up by their ids, without a check: imaging knows no cases."""
 
-IN_INBOX = Subject("inbox", UUID(int=0))
+IN_INBOX = Subject("inbox", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def search(db: Tx, actor: Actor, query: Query, scope: Scope, subjects: Subjects)
         if len(found) >= query.limit:
             break
         found.append(_chosen(answer, query, row, scope))
-        shown.setdefault(row.study.organisation_id, set()).update({subject.patient_id} - {IN_INBOX.patient_id})
+        shown.setdefault(row.study.organisation_id, set()).update(subject.patient_ids)
     _record(db, actor, scope, shown, len(found))
     return found
 

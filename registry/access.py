@@ -18,7 +18,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import NotFound
 from core.ledger import Event
-from registry import cases
+from registry import cases, patients
 from registry.cases import Case
 from registry.patients import Patient
 
@@ -67,14 +67,17 @@ def who_saw_patient(
 ) -> list[Access]:
     """Every recorded access to a patient of one's own hospital, newest first, 200 at a time (``before``: the last one's event_id).
 
+    Whoever is kept under the patient counts as the patient.
+
     Raises NotFound for a patient of another hospital.
     """
     policy.require_in_organisation(actor, "audit:read")
     patient = db.get(Patient, patient_id)
     if patient is None or patient.organisation_id != actor.organisation_id:
         raise NotFound("patient-not-found")
-    found = audit.events(db, actor.organisation_id, patient_id=patient_id, since=since, until=until, before=before, limit=LIMIT)
-    _asked(db, actor, "patient", patient_id, len(found), patient_ids=(patient_id,))
+    family = patients.family(db, patient_id)
+    found = audit.events(db, actor.organisation_id, patient_ids=family, since=since, until=until, before=before, limit=LIMIT)
+    _asked(db, actor, "patient", patient_id, len(found), patient_ids=sorted(family))
     return _told(db, actor, found)
 
 
@@ -94,7 +97,7 @@ def who_saw_case(
     if not policy.allowed(db, actor, "audit:read", organisation_id=case.organisation_id):
         cases.reach(db, actor, case_id, "case:refer")
     found = audit.events(db, actor.organisation_id, case_id=case_id, since=since, until=until, before=before, limit=LIMIT)
-    _asked(db, actor, "case", case_id, len(found), case_id=case_id, patient_ids=(case.patient_id,))
+    _asked(db, actor, "case", case_id, len(found), case_id=case_id, patient_ids=case.patient_ids)
     return _told(db, actor, found)
 
 

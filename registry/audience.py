@@ -13,7 +13,8 @@ from auth.grants import Grant
 from core import ids
 from core.actor import Actor
 from core.db import Tx
-from registry import cases, patients
+from core.errors import Invalid
+from registry import cases
 from registry.cases import Case
 
 
@@ -42,4 +43,6 @@ def screen(db: Tx, actor: Actor, case: Case, texts: Mapping[str, str]) -> None:
     """
     may_know = policy.allowed(db, actor, "patient:identify", organisation_id=case.organisation_id, case_id=case.id)
     if may_know and any(not grant.sees_identity for grant in grants(db, case)):
-        patients.screen(db, cases.patient_of(db, case), texts)
+        found = [(field, code) for who in cases.known_as(db, case) for field, text in texts.items() if (code := who.given_away(text))]
+        if found:
+            raise Invalid("text-identifies-patient", fields=dict(reversed(found)))

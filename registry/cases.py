@@ -8,12 +8,11 @@ the urgency is only ever raised by rules, and lowered by a person with the right
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import policy
@@ -23,7 +22,7 @@ from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.keyring import Unit
 from core.tables import Base, Code, IdColumn
-from registry import once, outgoing, patients, states, summaries, valuesets
+from registry import numbering, once, outgoing, patients, states, summaries, valuesets
 from registry.identities import Identity
 from registry.patients import Patient
 from registry.states import URGENCIES
@@ -49,6 +48,7 @@ class Case(Base):
     id: Mapped[IdColumn]
     organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
     patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.id"), index=True)
+    came_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.id"), index=True)
     year: Mapped[int]
     sequence: Mapped[int]
     kind: Mapped[Code]
@@ -71,6 +71,16 @@ class Case(Base):
     def number(self) -> str:
         """The case number as people say it: ``SH-2026-0147``, counted per hospital and year."""
         return f"SH-{self.year}-{self.sequence:04d}"
+
+    @property
+    def patient_ids(self) -> tuple[UUID, ...]:
+        """The patient, and under whom the case was opened where a merge keeps it under another: whom the log names."""
+        return (self.patient_id,) if self.came_from_id is None else (self.patient_id, self.came_from_id)
+
+    @property
+    def subject(self) -> str:
+        """What stands for the patient of the case where a form says whom its writer saw; it names nobody."""
+        return sha256(self.id.bytes + self.patient_id.bytes).hexdigest()[:32]
 
     @property
     def urgency(self) -> str:
@@ -105,7 +115,7 @@ class Filter:
 
 
 def create(db: Tx, actor: Actor, *, patient_id: UUID, kind: str, urgency: str = "routine", client_key: str | None = None) -> Case:
-    """Open a case for a patient of one's own hospital.
+    """Open a case for a patient of one's own hospital, or for the one under whom that patient is kept.
 
     It begins at the urgency its kind starts with at the least (a severed or devascularised part: emergency).
     ``client_key`` makes a repeated request give the first case back. Raises Invalid for unknown codes.
@@ -124,13 +134,14 @@ def create(db: Tx, actor: Actor, *, patient_id: UUID, kind: str, urgency: str = 
         raise Invalid("form-invalid", fields=wrong)
     now = ids.now()
     starts = valuesets.value_set("case_kind").option(kind).extra["starts"]
+    patient = patients.settled(db, patient)
     who = patients.unsealed(db, patient)
     case = Case(
         id=ids.new(),
         organisation_id=actor.organisation_id,
         patient_id=patient.id,
         year=now.year,
-        sequence=_next_sequence(db, actor.organisation_id, now.year),
+        sequence=numbering.next_sequence(db, actor.organisation_id, now.year),
         kind=kind,
         state="draft",
         urgency_rank=max(URGENCIES.index(urgency), URGENCIES.index(starts)),
@@ -167,7 +178,7 @@ def identity(db: Tx, actor: Actor, case_id: UUID) -> Identity:
         "patient:identify",
         organisation_id=case.organisation_id,
         case_id=case.id,
-        patient_ids=(case.patient_id,),
+        patient_ids=case.patient_ids,
         object_type="patient",
         object_id=case.patient_id,
     )
@@ -269,14 +280,14 @@ def visible(actor: Actor, action: str = "case:read") -> ColumnElement[bool]:
 def seen(db: Tx, actor: Actor, case: Case, action: str = "case:read", **more: Any) -> None:
     """Record that content of the case was read; joins an event of the last 15 minutes."""
     more = {"object_type": "case", "object_id": case.id, **more}
-    audit.view(db, actor, action, organisation_id=case.organisation_id, case_id=case.id, patient_ids=(case.patient_id,), **more)
+    audit.view(db, actor, action, organisation_id=case.organisation_id, case_id=case.id, patient_ids=case.patient_ids, **more)
 
 
 def seen_list(db: Tx, actor: Actor, cases: Iterable[Case], action: str = "case:list") -> None:
     """Record one event per owning hospital that names the patients a list has shown, and one for those behind broken glass."""
     by_owner: dict[tuple[UUID, bool], set[UUID]] = {}
     for case in cases:
-        by_owner.setdefault((case.organisation_id, case.id in actor.emergencies), set()).add(case.patient_id)
+        by_owner.setdefault((case.organisation_id, case.id in actor.emergencies), set()).update(case.patient_ids)
     for (organisation_id, emergency), patient_ids in sorted(by_owner.items()):
         audit.record(
             db,
@@ -299,7 +310,7 @@ def note(db: Tx, actor: Actor, action: str, case: Case, *, detail: Mapping[str, 
         action,
         organisation_id=case.organisation_id,
         case_id=case.id,
-        patient_ids=(case.patient_id,),
+        patient_ids=case.patient_ids,
         detail=dict(detail or {}),
         **more,
     )
@@ -314,6 +325,11 @@ def numbers(db: Tx, organisation_id: UUID, case_ids: Iterable[UUID]) -> dict[UUI
 def patient_of(db: Tx, case: Case) -> Patient:
     """The sealed patient row of a case the caller holds."""
     return db.get_one(Patient, case.patient_id)
+
+
+def known_as(db: Tx, case: Case) -> list[Identity]:
+    """Who the patient of a case the caller holds is, and who they were taken for before a merge."""
+    return [patients.unsealed(db, db.get_one(Patient, patient_id)) for patient_id in case.patient_ids]
 
 
 def advance(db: Tx, actor: Actor, case: Case, event: str) -> None:
@@ -360,23 +376,6 @@ def by_client_key(db: Tx, actor: Actor, client_key: str) -> Case | None:
     opened = select(Case.id).where(Case.organisation_id == actor.organisation_id, Case.created_by == actor.person_id)
     case_id = db.scalar(opened.where(Case.client_key == client_key))
     return reach(db, actor, case_id, "case:read") if case_id is not None else None
-
-
-class CaseCounter(Base):
-    """The last case number given by a hospital in a year; taking the next one locks the row until commit."""
-
-    __tablename__ = "case_counters"
-
-    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
-    year: Mapped[int] = mapped_column(primary_key=True)
-    last: Mapped[int]
-
-
-def _next_sequence(db: Tx, organisation_id: UUID, year: int) -> int:
-    insert = postgres_insert if db.get_bind().dialect.name == "postgresql" else sqlite_insert
-    row = insert(CaseCounter).values(organisation_id=organisation_id, year=year, last=1)
-    row = row.on_conflict_do_update(index_elements=["organisation_id", "year"], set_={"last": CaseCounter.last + 1})
-    return db.execute(row.returning(CaseCounter.last)).scalar_one()
 
 
 def _narrowed(narrow: Filter, actor: Actor) -> list[ColumnElement[bool]]:

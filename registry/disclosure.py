@@ -15,7 +15,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid
 from imaging import annotations
-from registry import audience, cases, choices, entries, messages, patients, questions
+from registry import audience, cases, choices, entries, messages, questions
 from registry.cases import Case
 from registry.entries import Recorded
 from registry.outgoing import Referral
@@ -28,10 +28,10 @@ def screen(db: Tx, case: Case, to_organisation_id: UUID, texts: Mapping[str, str
 
     Raises Invalid with a code per place: ``injury.note``, ``message.2``, ``question.1``, ``decision.1``.
     """
-    who = patients.unsealed(db, cases.patient_of(db, case))
+    known = cases.known_as(db, case)
     told = (_record(db, case), _talk(db, case), _questions(db, case, to_organisation_id), _decisions(db, case))
     # one place may hold several texts: the units of a hand have a note each
-    wrong = {place: code for place, text in chain(texts.items(), *told) if (code := who.given_away(text))}
+    wrong = {place: code for place, text in chain(texts.items(), *told) for who in known if (code := who.given_away(text))}
     if wrong:
         raise Invalid("text-identifies-patient", fields=wrong)
 

@@ -27,6 +27,7 @@ from registry.forms.fields import Document, Raw
 LIMIT = 512 * 1024
 # beside the fields, under a name that no field can have
 REASON = ":reason"
+SUBJECT = ":subject"
 Typed = dict[str, str | list[str]]
 
 
@@ -52,7 +53,7 @@ class Draft:
     """What was typed so far: ``version`` 0 and ``saved_at`` None when nothing was saved yet.
 
     ``model`` is the document type being written (for ``shown.describe``), ``about`` what is corrected or
-    added to, ``reason`` why it is corrected.
+    added to, ``reason`` why it is corrected, ``subject`` whom the case was about when it was begun (`Case.subject`).
     """
 
     model: type[Document]
@@ -61,6 +62,7 @@ class Draft:
     saved_at: dt.datetime | None
     about: UUID | None
     reason: str = ""
+    subject: str = ""
 
 
 def read(db: Tx, actor: Actor, case: Case, model: type[Document], about: UUID | None, start: Typed) -> Draft:
@@ -91,6 +93,7 @@ def save(
     if version is not None and version != (row.version if row else 0):
         raise PreconditionFailed("draft-changed-meanwhile")
     after = laid(actor, model, _raw(db, case, row) if row else start, raw)
+    after.setdefault(SUBJECT, case.subject)
     if reason is not None:
         after |= {REASON: reason}
     text = json.dumps(after, ensure_ascii=False).encode()
@@ -152,8 +155,8 @@ def author(actor: Actor) -> UUID:
 
 
 def _draft(model: type[Document], raw: Typed, row: DraftRow, about: UUID | None) -> Draft:
-    words = {name: value for name, value in raw.items() if name != REASON}
-    return Draft(model, words, row.version, row.saved_at, about, fields.one(raw, REASON))
+    words = {name: value for name, value in raw.items() if name not in (REASON, SUBJECT)}
+    return Draft(model, words, row.version, row.saved_at, about, fields.one(raw, REASON), fields.one(raw, SUBJECT))
 
 
 def _noun(model: type[Document]) -> str:

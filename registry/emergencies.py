@@ -73,7 +73,7 @@ def _barred(db: Tx, actor: Actor, *, number: str, name: str, birth_date: dt.date
 
 def _break(db: Tx, actor: Actor, case: Case, reason: str, words: str) -> BrokenGlass:
     broken = glass.break_(
-        db, actor, case_id=case.id, organisation_id=case.organisation_id, reason=reason, words=words, patient_ids=(case.patient_id,)
+        db, actor, case_id=case.id, organisation_id=case.organisation_id, reason=reason, words=words, patient_ids=case.patient_ids
     )  # fmt: skip
     restriction = restrictions.of_case(db, case.id)
     mates = restrictions.team(db, restriction) if restriction else []

@@ -75,3 +75,17 @@ def checked(
         record_number=(record_number or "").strip() or None,
         phone=(phone or "").strip() or None,
     )
+
+
+def index_values(who: Identity, readings: int = names.READINGS_LIMIT) -> dict[str, list[str]]:
+    """What finds a patient, by kind of index: numbers, and the name as written and as read with the birth date; never a name alone."""
+    values: dict[str, list[str]] = {}
+    if who.record_number:
+        values["record-number"] = [names.squeezed(who.record_number)]
+    if who.national_id:
+        values["national-id"] = list(names.number_forms(who.national_id))
+    if who.birth_date:
+        born = who.birth_date.isoformat()
+        values["name-birth"] = [f"{form}|{born}" for form in names.forms(who.name)]
+        values["sound-birth"] = [f"{reading}|{born}" for reading in sorted(names.readings(who.name, readings))]
+    return values

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from core.db import Tx
 from imaging.patients import Expected
-from registry import names, patients
+from registry import cases, names
 from registry.cases import Case
-from registry.patients import Patient
 
 _SEX: dict[str, Literal["M", "F"]] = {"male": "M", "female": "F"}
 
@@ -15,10 +14,10 @@ _SEX: dict[str, Literal["M", "F"]] = {"male": "M", "female": "F"}
 def expected(db: Tx, case_id: UUID) -> Expected:
     """The patient of a case as a file may name them; for intake, which shows it to nobody. Raises NoResultFound."""
     case = db.get_one(Case, case_id)
-    who = patients.unsealed(db, db.get_one(Patient, case.patient_id))
+    who, *before = cases.known_as(db, case)
     return Expected(
-        names=(who.name, *sorted(names.readings(who.name))),
+        names=tuple(spelling for one in (who, *before) for spelling in (one.name, *sorted(names.readings(one.name)))),
         birth_date=who.birth_date,
         sex=_SEX.get(who.sex),
-        ids=who.numbers,
+        ids=tuple(number for one in (who, *before) for number in one.numbers),
     )

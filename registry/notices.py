@@ -50,6 +50,8 @@ KINDS = (
     "invitation-accepted",
     "team-joined",
     "glass-on-case",
+    "patient-merged",
+    "patient-unmerged",
     *news.KINDS,
 )
 

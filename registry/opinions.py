@@ -133,19 +133,22 @@ def sign(
     *,
     version: int | None = None,
     addendum_to: UUID | None = None,
+    subject: str | None = None,
 ) -> Opinion:
     """Sign the draft, with ``raw`` over it: from now on it cannot be changed by anybody.
 
     Raises StepUpNeeded without a second factor in the last five minutes, PreconditionFailed when
     ``version`` is not the draft's newest, Conflict ``opinion-nothing-to-sign`` when there is no draft
     (it was signed already) and ``opinion-needs-senior`` for somebody in training, Invalid with a code per
-    section that is missing or names the patient.
+    section that is missing or names the patient, Conflict ``opinion-patient-changed`` when the case is about another
+    patient record than ``subject`` (`Case.subject`, whom the signer saw) or, where that is not said, than when the
+    draft was begun.
     """
     case = cases.reach(db, actor, case_id, "opinion:sign")
     policy.require_step_up(actor)
     if training.in_training(db, actor.person_id, actor.organisation_id):
         raise Conflict("opinion-needs-senior")
-    opinion, canonical = freeze(db, actor, case, raw, version=version, addendum_to=addendum_to)
+    opinion, canonical = freeze(db, actor, case, raw, version=version, addendum_to=addendum_to, subject=subject)
     give(db, actor, case, opinion, canonical)
     action = "opinion:addendum" if addendum_to else "opinion:sign"
     cases.note(db, actor, action, case, object_type="opinion", object_id=opinion.id, detail={"sha256": opinion.sha256})
@@ -153,7 +156,15 @@ def sign(
 
 
 def freeze(
-    db: Tx, actor: Actor, case: Case, raw: Raw | None, *, version: int | None, addendum_to: UUID | None, schema: str = SCHEMA
+    db: Tx,
+    actor: Actor,
+    case: Case,
+    raw: Raw | None,
+    *,
+    version: int | None,
+    addendum_to: UUID | None,
+    subject: str | None,
+    schema: str = SCHEMA,
 ) -> tuple[Opinion, bytes]:
     """The draft as canonical bytes, signed with the hospital's key, and the row they are to become; the draft is gone.
 
@@ -167,6 +178,8 @@ def freeze(
         raise Conflict("opinion-nothing-to-sign")
     if version is not None and version != written.version:
         raise PreconditionFailed("draft-changed-meanwhile")
+    if (subject or written.subject or case.subject) != case.subject:
+        raise Conflict("opinion-patient-changed")
     words = fields.parse(model, written.raw | drafts.known(model, raw or {}), zone=actor.time_zone, now=ids.now())
     audience.screen(db, actor, case, words.free_texts())
     referral = referrals.of_expert(db, case, actor)

@@ -6,11 +6,11 @@ number, never by surname alone; search by part, pinyin or initials decrypts insi
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import organisations, people, policy
@@ -19,8 +19,8 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.keyring import Unit
-from core.tables import Base, Code, IdColumn
-from registry import identities, names
+from core.tables import Base, IdColumn
+from registry import identities, indexes, names
 from registry.identities import Identity
 
 _ = (organisations, people)  # their tables are named by foreign keys
@@ -32,7 +32,7 @@ AMENDED = "patient:amended"
 
 
 class Patient(Base):
-    """A patient of one hospital; ``identity`` is sealed under the patient's key."""
+    """A patient of one hospital; ``identity`` is sealed under the patient's key. One who was merged is kept under another."""
 
     __tablename__ = "patients"
 
@@ -42,19 +42,7 @@ class Patient(Base):
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
     version: Mapped[int] = mapped_column(default=1)
     identity: Mapped[bytes]
-
-
-class PatientIndex(Base):
-    """One keyed blind index of a patient: ``name-birth``, ``sound-birth``, ``record-number`` or ``national-id``."""
-
-    __tablename__ = "patient_indexes"
-    __table_args__ = (Index(None, "organisation_id", "kind", "value"),)
-
-    id: Mapped[IdColumn]
-    patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.id"), index=True)
-    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"))
-    kind: Mapped[Code]
-    value: Mapped[bytes]
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.id"), index=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +92,7 @@ def create(
     _seal(db, patient, identity)
     db.add(patient)
     db.flush()
-    _index(db, patient, identity)
+    indexes.write(db, patient.organisation_id, patient.id, identity)
     _record(db, actor, "patient:create", patient)
     if known:
         _record(db, actor, "patient:told-apart", patient, others=[found.patient_id for found in known])
@@ -124,18 +112,20 @@ def amend(
     record_number: str | None = None,
     phone: str | None = None,
 ) -> Patient:
-    """Correct the identity as a whole. Raises PreconditionFailed when somebody else wrote first, Invalid as ``create``."""
+    """Correct the identity as a whole. Raises PreconditionFailed when somebody else wrote first, Invalid as ``create``.
+
+    Conflict ``patient-merged-away`` for a patient who is kept under another.
+    """
     policy.require_in_organisation(actor, "patient:write")
     patient = _own(db, actor, patient_id)
+    if patient.merged_into_id is not None:
+        raise Conflict("patient-merged-away")
     if patient.version != version:
         raise PreconditionFailed("patient-changed-meanwhile")
     identity = identities.checked(name, sex, birth_date, national_id, record_number, phone)
     patient.version += 1
     _seal(db, patient, identity)
-    for row in db.scalars(select(PatientIndex).where(PatientIndex.patient_id == patient.id)):
-        db.delete(row)
-    db.flush()
-    _index(db, patient, identity)
+    indexes.write(db, patient.organisation_id, patient.id, identity)
     jobs.enqueue(db, AMENDED, {"patient_id": str(patient.id)}, organisation_id=patient.organisation_id)
     _record(db, actor, "patient:amend", patient)
     return patient
@@ -222,7 +212,7 @@ def search(db: Tx, actor: Actor, text: str, *, limit: int = SEARCH_LIMIT) -> lis
     for row in _by_batches(db, actor.organisation_id):
         who = unsealed(db, row)
         if names.matches(text, who.name, who.numbers):
-            found.append(Found(row.id, who, ("search",)))
+            found += [one for one in [_now(db, row, who)] if one.patient_id not in {known.patient_id for known in found}]
             if len(found) == limit:
                 break
     _record_search(db, actor, found, "part", "treatment")
@@ -253,18 +243,38 @@ def exactly(db: Tx, organisation_id: UUID, *, name: str = "", birth_date: dt.dat
     found: list[set[UUID]] = []
     if number:
         numbers = {"record-number": [names.squeezed(number)], "national-id": names.number_forms(number)}
-        found.append(set().union(*(_by_index(db, organisation_id, kind, values) for kind, values in numbers.items())))
+        found.append(set().union(*(indexes.by_index(db, organisation_id, kind, values) for kind, values in numbers.items())))
     if names.squeezed(name) and birth_date:
-        found.append(_by_index(db, organisation_id, "name-birth", [f"{form}|{birth_date.isoformat()}" for form in names.forms(name)]))
-    return set.intersection(*found)
+        found.append(
+            indexes.by_index(db, organisation_id, "name-birth", [f"{form}|{birth_date.isoformat()}" for form in names.forms(name)])
+        )
+    return set.intersection(*(set(kept(db, one).values()) for one in found))
 
 
-def screen(db: Tx, patient: Patient, texts: Mapping[str, str]) -> None:
-    """Refuse free text that gives the patient away: Invalid with one code per text."""
-    who = unsealed(db, patient)
-    wrong = {field: code for field, text in texts.items() if (code := who.given_away(text))}
-    if wrong:
-        raise Invalid("text-identifies-patient", fields=wrong)
+def kept(db: Tx, patient_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Under which patient each of these is kept now: itself, unless it was merged into another."""
+    now = {patient_id: patient_id for patient_id in patient_ids}
+    while True:
+        merged = select(Patient.id, Patient.merged_into_id).where(Patient.id.in_(set(now.values())), Patient.merged_into_id.is_not(None))
+        into = {one: other for one, other in db.execute(merged) if other is not None}
+        if not into:
+            return now
+        now = {asked: into.get(found, found) for asked, found in now.items()}
+
+
+def family(db: Tx, patient_id: UUID) -> set[UUID]:
+    """The patient and everybody who is kept under them now."""
+    found, newest = {patient_id}, {patient_id}
+    while newest:
+        newest = set(db.scalars(select(Patient.id).where(Patient.merged_into_id.in_(newest))))
+        found |= newest
+    return found
+
+
+def settled(db: Tx, patient: Patient) -> Patient:
+    """The patient under whom something new is filed: a merge under way is waited for, and none begins before this is done."""
+    db.refresh(patient, with_for_update={"read": True})
+    return patient if patient.merged_into_id is None else settled(db, db.get_one(Patient, patient.merged_into_id))
 
 
 # --- inside ----------------------------------------------------------------------------------------------
@@ -277,6 +287,12 @@ def _own(db: Tx, actor: Actor, patient_id: UUID) -> Patient:
     return patient
 
 
+def _now(db: Tx, row: Patient, who: Identity) -> Found:
+    """A patient whom a search has found, or under whom that one is kept."""
+    row_id = kept(db, [row.id])[row.id]
+    return Found(row_id, who if row_id == row.id else unsealed(db, db.get_one(Patient, row_id)), ("search",))
+
+
 def _seal(db: Tx, patient: Patient, who: Identity) -> None:
     patient.identity = db.keyring.seal(
         db,
@@ -287,44 +303,6 @@ def _seal(db: Tx, patient: Patient, who: Identity) -> None:
         patient.version,
         who.model_dump_json().encode(),
     )
-
-
-def _index_values(who: Identity, readings: int = names.READINGS_LIMIT) -> dict[str, list[str]]:
-    values: dict[str, list[str]] = {}
-    if who.record_number:
-        values["record-number"] = [names.squeezed(who.record_number)]
-    if who.national_id:
-        values["national-id"] = list(names.number_forms(who.national_id))
-    if who.birth_date:
-        born = who.birth_date.isoformat()
-        values["name-birth"] = [f"{form}|{born}" for form in names.forms(who.name)]
-        values["sound-birth"] = [f"{reading}|{born}" for reading in sorted(names.readings(who.name, readings))]
-    return values
-
-
-def _blind(db: Tx, organisation_id: UUID, kind: str, value: str) -> bytes:
-    return db.keyring.blind_index(db, organisation_id, f"patients:{kind}", value)
-
-
-def _index(db: Tx, patient: Patient, who: Identity) -> None:
-    db.add_all(
-        PatientIndex(
-            patient_id=patient.id,
-            organisation_id=patient.organisation_id,
-            kind=kind,
-            value=_blind(db, patient.organisation_id, kind, value),
-        )
-        for kind, values in _index_values(who).items()
-        for value in values
-    )
-
-
-def _by_index(db: Tx, organisation_id: UUID, kind: str, values: Iterable[str]) -> set[UUID]:
-    blind = [_blind(db, organisation_id, kind, value) for value in values]
-    rows = select(PatientIndex.patient_id).where(
-        PatientIndex.organisation_id == organisation_id, PatientIndex.kind == kind, PatientIndex.value.in_(blind)
-    )
-    return set(db.scalars(rows))
 
 
 def _rows(db: Tx, patient_ids: Iterable[UUID]) -> list[Patient]:
@@ -353,10 +331,10 @@ WHY = {
 
 
 def _alike(db: Tx, organisation_id: UUID, sought: Identity) -> list[Found]:
-    values = _index_values(sought, names.SOUGHT_LIMIT)
+    values = identities.index_values(sought, names.SOUGHT_LIMIT)
     why: dict[UUID, list[str]] = {}
     for kind, code in WHY.items():
-        for patient_id in _by_index(db, organisation_id, kind, values.get(kind, [])):
+        for patient_id in sorted(set(kept(db, indexes.by_index(db, organisation_id, kind, values.get(kind, []))).values())):
             why.setdefault(patient_id, []).append(code)
     # the same name sounds the same
     told = {

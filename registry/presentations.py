@@ -62,6 +62,7 @@ def present(
     senior_id: UUID | None,
     version: int | None = None,
     addendum_to: UUID | None = None,
+    subject: str | None = None,
 ) -> Presentation:
     """Sign the draft as somebody in training, for a senior to countersign.
 
@@ -78,7 +79,7 @@ def present(
     if earlier is not None and earlier.state == "waiting":
         raise Conflict("opinion-waits-already")
     frozen, canonical = opinions.freeze(
-        db, actor, case, raw, version=version, addendum_to=addendum_to, schema=countersignatures.TRAINEE
+        db, actor, case, raw, version=version, addendum_to=addendum_to, subject=subject, schema=countersignatures.TRAINEE
     )  # fmt: skip
     presentation = Presentation(
         id=frozen.id,

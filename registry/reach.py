@@ -64,7 +64,7 @@ def of_case(db: Tx, actor: Actor, case_id: UUID) -> Reach:
     """Everybody who can see the case now; recorded. Raises NotFound, and Denied for who may read it and not refer it."""
     case = _case(db, actor, case_id)
     audit.view(
-        db, actor, "case:explain", organisation_id=case.organisation_id, case_id=case.id, patient_ids=(case.patient_id,),
+        db, actor, "case:explain", organisation_id=case.organisation_id, case_id=case.id, patient_ids=case.patient_ids,
         object_type="case", object_id=case.id, purpose="audit",
     )  # fmt: skip
     restriction = restrictions.of_case(db, case.id)

@@ -81,10 +81,11 @@ _EVENTS = f"{OWN} OR {{t}}.actor_organisation_id = {_ME}"
 _WRITER = f"{{t}}.author_organisation_id = {_ME}"
 _PARTY = f"{OWN} OR {{t}}.to_organisation_id = {_ME}"
 _SIGNED = _by("opinions", "organisation_id", "author_organisation_id")
+_BOTH = f"{_by('cases', '@', 'patient_id')} OR {_by('cases', '@', 'came_from_id')}"  # before a merge, and after it
 _KEYS = (
     f"{OWN} OR CASE {{t}}.kind WHEN 'organisation' THEN {_HOST} OR {_HOME} OR {_SIGNED} "
     f"WHEN 'records' THEN {_HOME} WHEN 'signing' THEN {_SIGNED} "
-    f"WHEN 'case' THEN {_by('cases', 'unit_id')} WHEN 'patient' THEN {_by('cases', 'unit_id', 'patient_id')} "
+    f"WHEN 'case' THEN {_by('cases', 'unit_id')} WHEN 'patient' THEN {_BOTH.replace('@', 'unit_id')} "
     f"WHEN 'study' THEN {_by('studies', 'unit_id')} OR {_by('instances', 'unit_id', 'key_id')} ELSE false END"
 )
 
@@ -107,8 +108,9 @@ WALLS = {
         OWN,
     ),
     # patients and cases
-    "patients": Wall("a visitor may see identity; the first wall says who", f"{OWN} OR {_by('cases', 'id', 'patient_id')}", OWN, OWN),
+    "patients": Wall("a visitor may see identity; the first wall says who", f"{OWN} OR {_BOTH.replace('@', 'id')}", OWN, OWN),
     "patient_indexes": Wall("patients are looked for at home alone", OWN, OWN, removes=OWN),
+    "patient_merges": Wall("who was merged with whom is the hospital's own business", OWN, OWN, OWN),
     "case_counters": Wall("how many cases a hospital has is its own business", OWN, OWN, OWN),
     "cases": Wall("an opinion moves the case on", CASE.replace("{t}.case_id", "{t}.id"), OWN, CASE.replace("{t}.case_id", "{t}.id")),
     "grants": Wall(

@@ -10,11 +10,10 @@ from fastapi import APIRouter, Query, Request
 
 from auth import people, policy
 from imaging import annotations, manifest
-from registry import board, cases, disclosure, entries, messages, notices, patients, worklist
+from registry import board, cases, disclosure, entries, messages, notices, worklist
 from registry.cases import Case, Filter
 from registry.clocks import Reading
 from registry.entries import Recorded
-from registry.identities import Identity
 from registry.web import api_models as m
 from registry.web import scales, titles
 from registry.web.api_record import EntryOut, ReviewOut
@@ -48,19 +47,6 @@ def work(db: Db, me: Me) -> list[m.WorkOut]:
         m.WorkOut(case=_case(i.case), action=i.action, since=i.since, due_at=i.due_at, overdue=i.overdue, unread=i.unread)
         for i in worklist.items(db, me).needs
     ]
-
-
-@router.post("/patients", status_code=201)
-def create_patient(db: Db, me: Me, given: m.PatientIn) -> m.PatientOut:
-    """A new patient of one's own hospital; 409 ``patient-looks-known`` when somebody like that is there."""
-    row = patients.create(db, me, **given.model_dump())
-    return _patient(row.id, patients.unsealed(db, row))
-
-
-@router.get("/patients/{patient_id}")
-def patient(db: Db, me: Me, patient_id: UUID) -> m.PatientOut:
-    """Who a patient of one's own hospital is; recorded."""
-    return _patient(patient_id, patients.identity(db, me, patient_id))
 
 
 @router.get("/cases")
@@ -165,10 +151,6 @@ def read_notices(db: Db, me: Me) -> dict[str, int]:
 
 def _case(row: Case) -> m.CaseOut:
     return m.CaseOut.model_validate(row)
-
-
-def _patient(patient_id: UUID, who: Identity) -> m.PatientOut:
-    return m.PatientOut(id=patient_id, **who.model_dump())
 
 
 def _clock(reading: Reading) -> m.ClockOut:

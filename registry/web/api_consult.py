@@ -79,9 +79,15 @@ def save_opinion(db: Db, me: Me, case_id: UUID, given: m.OpinionDraftIn) -> m.Op
 
 
 @router.post("/cases/{case_id}/opinion/sign", status_code=201)
-def sign_opinion(db: Db, me: Me, case_id: UUID, addendum_to: UUID | None = None, version: int | None = None) -> m.OpinionOut:
-    """Sign one's draft; needs a session with a second factor given in the last five minutes. 409 for somebody in training."""
-    row = opinions.sign(db, me, case_id, addendum_to=addendum_to, version=version)
+def sign_opinion(
+    db: Db, me: Me, case_id: UUID, addendum_to: UUID | None = None, version: int | None = None, subject: str | None = None
+) -> m.OpinionOut:
+    """Sign one's draft; needs a session with a second factor given in the last five minutes. 409 for somebody in training.
+
+    409 ``opinion-patient-changed`` when the patient of the case was merged or parted since the draft was begun: look who it
+    is, then say so with the ``subject`` of the case.
+    """
+    row = opinions.sign(db, me, case_id, addendum_to=addendum_to, version=version, subject=subject)
     return _opinion(opinions.get(db, me, row.id))
 
 

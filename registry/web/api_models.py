@@ -75,6 +75,7 @@ class CaseOut(Shown):
     changed_at: dt.datetime
     treated_on: dt.date | None
     closed_at: dt.datetime | None
+    subject: str
     summary: SummaryOut
 
 
@@ -102,30 +103,6 @@ class CasePage(BaseModel):
 
     cases: list[CaseOut]
     after: UUID | None
-
-
-class PatientIn(Given):
-    """A new patient of one's own hospital."""
-
-    name: str = Field(min_length=1, max_length=100)
-    sex: Literal["male", "female", "other", "unknown"] = "unknown"
-    birth_date: dt.date | None = None
-    national_id: str | None = None
-    record_number: str | None = None
-    phone: str | None = None
-    despite_duplicates: bool = False
-
-
-class PatientOut(Shown):
-    """A patient of one's own hospital."""
-
-    id: UUID
-    name: str
-    sex: str
-    birth_date: dt.date | None
-    national_id: str | None
-    record_number: str | None
-    phone: str | None
 
 
 class CaseIn(Given):

@@ -38,7 +38,7 @@ ScopeOf = Callable[[Request, Tx, Actor], Scope]
 
 def subjects(db: Tx, case_ids: Collection[UUID]) -> Mapping[UUID, Subject]:
     """Number and patient of cases whose pictures the caller was found to see."""
-    return {row.id: Subject(row.number, row.patient_id) for row in db.scalars(select(Case).where(Case.id.in_(case_ids)))}
+    return {row.id: Subject(row.number, row.patient_ids) for row in db.scalars(select(Case).where(Case.id.in_(case_ids)))}
 
 
 def everywhere(request: Request, _: Tx, __: Actor) -> Scope:

@@ -55,7 +55,7 @@ def save(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
 @router.post("/cases/{case_id}/opinion")
 def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
     """Sign what the form holds. A wrong code leaves everything as it was written."""
-    about = _about(form)
+    about, seen = _about(form), text(form, "subject", 64) or None
     case = cases.reach(db, me, case_id, "opinion:write")
     draft = opinions.save(db, me, case_id, _raw(form, about), addendum_to=about)
     again: SignedIn | Refused = Refused("throttled")
@@ -67,9 +67,9 @@ def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
         return _page(request, db, me, case, draft, tried, text(form, "senior_id"))
     with attempt(db) as tried:
         if _learns(db, me):
-            presentations.present(db, again.actor, case_id, senior_id=before_senior.chosen(form), addendum_to=about)
+            presentations.present(db, again.actor, case_id, senior_id=before_senior.chosen(form), addendum_to=about, subject=seen)
         else:
-            opinions.sign(db, again.actor, case_id, addendum_to=about)
+            opinions.sign(db, again.actor, case_id, addendum_to=about, subject=seen)
     answer = see(f"/cases/{case_id}#opinion") if tried else _page(request, db, me, case, draft, tried, text(form, "senior_id"))
     return with_session(answer, again.cookie)
 
@@ -120,6 +120,7 @@ def _page(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: 
         "senior": senior or (seniors[0][0] if seniors else ""),
         "presented": own[-1] if own else None,
         "draft": draft,
+        "another": tried.code == "opinion-patient-changed" or draft.subject not in ("", case.subject),
         "form": shown.describe(draft.model, draft.raw, zone=me.time_zone, errors=tried.errors),
         "tried": tried,
         **beside.of(db, me, case, when),

@@ -9,6 +9,7 @@ from registry.web import (
     api,
     api_consult,
     api_countersign,
+    api_patients,
     api_roster,
     audit,
     case,
@@ -98,6 +99,7 @@ ROOMS: tuple[ModuleType, ...] = (
     api_consult,
     api_roster,
     api_countersign,
+    api_patients,
     annotations,
     dicomweb,
 )

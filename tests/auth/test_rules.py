@@ -25,6 +25,7 @@ case:restrict        surgeon
 patient:search       surgeon auditor
 patient:identify     surgeon nurse expert expert-granted auditor
 patient:write        surgeon
+patient:merge        surgeon
 consent:write        surgeon
 image:read           surgeon nurse expert expert-granted coordinator coordinator-granted system
 image:upload         surgeon nurse
@@ -51,6 +52,7 @@ audit:verify         auditor system
 people:manage        administrator system
 device:manage        administrator system
 machine:manage       administrator system
+webhook:manage       administrator system
 agreement:manage     administrator system
 roster:read          surgeon nurse expert coordinator administrator system
 roster:manage        coordinator administrator system
@@ -75,6 +77,7 @@ referral:allocate    system
 people:manage        system
 device:manage        system
 machine:manage       system
+webhook:manage       system
 agreement:manage     system
 roster:read          system
 roster:manage        system

@@ -36,7 +36,7 @@ def let_in(world: World, *, sees_identity: bool = False, case_id: UUID | None = 
 
 def subjects(_: Tx, case_ids: Collection[UUID]) -> dict[UUID, Subject]:
     """Every case is SH-2026-0147 and of one patient."""
-    return {case_id: Subject("SH-2026-0147", PATIENT) for case_id in case_ids}
+    return {case_id: Subject("SH-2026-0147", (PATIENT,)) for case_id in case_ids}
 
 
 def within(world: World, case_id: UUID | None = None) -> Scope:

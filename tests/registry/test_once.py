@@ -8,7 +8,7 @@ import pytest
 
 from core.db import Tx
 from core.errors import Conflict, PreconditionFailed, ShanhaiError
-from registry import audience, cases, decisions, entries, followups, messages, opinions, referrals
+from registry import audience, cases, decisions, entries, followups, messages, numbering, opinions, referrals
 from registry.opinions import Opinion
 from tests.registry.conftest import WORDS, World, stepped_up, wall
 
@@ -127,7 +127,7 @@ def test_what_another_transaction_did_first_is_said_in_our_own_words(world: Worl
 
     def twin() -> None:
         with world.begin() as db:
-            db.add(cases.CaseCounter(organisation_id=case.organisation_id, year=case.year, last=1))
+            db.add(numbering.CaseCounter(organisation_id=case.organisation_id, year=case.year, last=1))
 
     with pytest.raises(PreconditionFailed, match="changed-meanwhile"):
         late()

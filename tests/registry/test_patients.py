@@ -9,7 +9,8 @@ from sqlalchemy import select
 from core import audit
 from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed
 from registry import board, cases, names, patients
-from registry.patients import Patient, PatientIndex
+from registry.indexes import PatientIndex
+from registry.patients import Patient
 from tests.registry.conftest import World, run_jobs
 
 BORN = dt.date(1988, 3, 5)

@@ -59,7 +59,10 @@ CASES: dict[tuple[str, str], Expect] = {
     ("POST", "/cases/{case_id}/messages"): act(text="A question about the wound."),
     ("POST", "/cases/{case_id}/identity"): act(participant=200),
     ("GET", "/cases/{case_id}/patient"): page(),
-    ("POST", "/cases/{case_id}/patient"): act(name="胡杨", sex="male", version="1"),
+    ("POST", "/cases/{case_id}/patient"): act(name="胡杨", sex="male", version="1", subject="{subject}"),
+    ("GET", "/cases/{case_id}/patient/merge"): page(),
+    ("POST", "/cases/{case_id}/patient/merge"): act(participant=200, number="A-0"),
+    ("POST", "/cases/{case_id}/patient/merges/{merge_id}/undo"): act(participant=404, reason="Two people."),
     ("POST", "/cases/{case_id}/urgency"): act(participant=409, urgency="emergency", version="0"),
     ("GET", "/cases/{case_id}/record"): page(),
     ("GET", "/cases/{case_id}/close"): page(),
@@ -297,6 +300,11 @@ OTHERS: dict[tuple[str, str], Expect] = {
     ("GET", "/api/v1/worklist"): own(401, 200, 200, 200),
     ("POST", "/api/v1/patients"): own(401, 201, 403, 403, 201, json={"name": "柳", "birth_date": "1970-01-01"}),
     ("GET", "/api/v1/patients/{patient_id}"): own(401, 404, 404, 200),
+    ("GET", "/api/v1/patients/{patient_id}/merges"): own(401, 404, 403, 403),
+    ("POST", "/api/v1/patients/{patient_id}/merges"): own(
+        401, 404, 403, 403, 404, json={"merged_id": "{nothing}", "reason": "One person."}
+    ),
+    ("POST", "/api/v1/merges/{merge_id}/undo"): own(401, 404, 403, 403, 404, json={"reason": "Two people."}),
     ("GET", "/api/v1/cases"): own(401, 200, 200, 200),
     ("POST", "/api/v1/cases"): own(401, 404, 403, 403, 201, json={"patient_id": "{patient_id}", "kind": "flap"}),
     ("GET", "/api/v1/notices"): own(401, 200, 200, 200),

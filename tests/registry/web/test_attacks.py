@@ -268,7 +268,8 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
     for client in (surgeon, expert):
         client.headers["User-Agent"] = HOSTILE
     base = f"/cases/{names['case_id']}"
-    patient = {"name": HOSTILE[:90], "sex": "male", "version": field_of(surgeon.get(f"{base}/patient").text, "version")}
+    form = surgeon.get(f"{base}/patient").text
+    patient = {"name": HOSTILE[:90], "sex": "male"} | {name: field_of(form, name) for name in ("version", "subject")}
     assert surgeon.post(f"{base}/patient", data=patient | {"record_number": HOSTILE[:90], "phone": HOSTILE[:30]}).status_code == 303
     for kind, (model, _) in TYPES.items():
         words = {
@@ -368,8 +369,9 @@ def test_no_word_about_a_patient_reaches_an_address_a_log_or_a_metric(house: Hou
     names = pictured(house)
     surgeon = house.browser(house.world.cast.surgeon)
     base = f"/cases/{names['case_id']}"
-    version = field_of(surgeon.get(f"{base}/patient").text, "version")
-    told = {"name": NAME, "sex": "female", "record_number": NUMBER, "phone": PHONE, "version": version}
+    form = surgeon.get(f"{base}/patient").text
+    told = {"name": NAME, "sex": "female", "record_number": NUMBER, "phone": PHONE}
+    told |= {name: field_of(form, name) for name in ("version", "subject")}
     assert surgeon.post(f"{base}/patient", data=told).status_code == 303
     surgeon.post("/cases/search", data={"q": NAME})
     surgeon.post("/cases/new", data={"name": NAME, "record_number": NUMBER, "kind": "nonsense"})

@@ -106,6 +106,8 @@ def ids_of(world: World) -> dict[str, str]:
         "absence_id": str(away.id),
         "case_id": str(case.id),
         "patient_id": str(case.patient_id),
+        "subject": case.subject,
+        "merge_id": nothing,
         "entry_id": str(injury.id),
         "entry_type": "injury",
         "referral_id": str(again.id),
@@ -143,7 +145,8 @@ def ask(client: TestClient, method: str, path: str, expect: Expect, names: dict[
     if expect.json is not None:
         body = json.loads(re.sub(r"\{(\w+)\}", lambda found: names[found[1]], json.dumps(expect.json)))
         return client.request(method, path.format(**names), json=body, headers=headers)
-    return client.request(method, path.format(**names), data=expect.form or None, headers=headers)
+    form = {name: re.sub(r"^\{(\w+)\}$", lambda found: names[found[1]], value) for name, value in expect.form.items()}
+    return client.request(method, path.format(**names), data=form or None, headers=headers)
 
 
 def test_every_route_is_expected(house: House) -> None:

@@ -1,0 +1,41 @@
+merge-section = 同一人的两份档案
+merge-lead = 如此人在本院另有一份档案，可将两份合并，之后可以撤销。
+merge-look = 查找另一份档案
+merge-title = 合并同一人的两份档案
+merge-search = 查找另一份档案
+merge-number = 病案号或身份证号
+merge-search-go = 查找
+merge-nobody = 未找到与之完全相符的其他患者。
+merge-compare = 对比
+merge-means = 合并后两份档案的病例归于同一患者。不复制、不删除任何内容，各档案的姓名和号码保留，并可撤销。正在处理这些病例的人会收到通知。
+merge-keep = 以哪一份为准？
+merge-keep-help = 此后所有病例显示这一份的姓名、出生日期和号码。
+merge-no-cases = 无病例
+merge-why = 如何确认是同一人？
+merge-go = 是同一人：合并
+merge-not = 不是同一人
+merge-done-by = { $name }于 { $when } 合并：
+merge-undone-by = { $name }于 { $when } 撤销合并：
+merge-undo = 其实是两个人
+merge-undo-back = { $count ->
+    [0] 没有病例移回。
+   *[other] 病例 { $numbers } 移回，连同其间写入的全部内容。
+}
+merge-undo-stay = 其间新建的病例 { $numbers } 留在此处（{ $count } 个）。
+merge-undo-amended = 其间对患者信息的更正留在此处。
+merge-undo-kept = 已签署的意见、知情同意和日志保持不变。
+merge-undo-why = 如何确认是两个人？
+merge-undo-go = 撤销合并
+notice-patient-merged = 一个病例的患者档案已与另一份合并：请核对患者
+notice-patient-unmerged = 一个病例的患者档案已撤销合并：请核对患者
+error-patient-merged-away = 该患者已并入另一份档案，请更正那一份。
+error-merge-not-found = 本院没有这项合并。
+error-merge-same-patient = 两者已是同一份档案。
+error-merge-merged-already = 其中一份已并入其他档案。
+error-merge-out-of-reach = 两者的病例并非全部对您开放。请由能查看全部病例的医师合并。
+error-merge-undone-already = 该合并已撤销。
+error-merge-later-first = 该档案此后又并入另一份：请先撤销那一次。
+error-opinion-patient-changed = 您开始书写后，本病例的患者已变更。未签署任何内容。
+sign-patient-changed = 您开始书写后，该患者的档案被合并或撤销合并。
+sign-patient-changed-how = 请再次核对上方病例信息、影像和记录：是否是您所写的这位患者？
+sign-patient-checked = 已核对：此意见针对这位患者
