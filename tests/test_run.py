@@ -2,7 +2,6 @@
 
 import ast
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -84,16 +83,17 @@ def test_nothing_left_running_is_well() -> None:
     assert "nothing left running" in told.stdout
 
 
-@pytest.mark.parametrize("begun", [signal.SIG_DFL, signal.SIG_IGN], ids=["by-hand", "in-the-background"])
-def test_asked_to_end_it_lets_its_child_put_things_away(tmp_path: Path, begun: signal.Handlers) -> None:
+@pytest.mark.parametrize("begun", ["signal.default_int_handler", "signal.SIG_IGN"], ids=["by-hand", "in-the-background"])
+def test_asked_to_end_it_lets_its_child_put_things_away(tmp_path: Path, begun: str) -> None:
     """SIGTERM reaches the script alone; its child is interrupted, as by Ctrl-C, and may finish."""
     (tmp_path / "child.py").write_text(
         "import pathlib, time\n"
         "try:\n    pathlib.Path('up').touch()\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path('tidied').touch()\n"
     )
-    code = "import signal; signal.signal(signal.SIGTERM, run._stop); sys.exit(run._run([sys.executable, 'child.py'], sys.argv[2]))"
+    code = f"import signal; signal.signal(signal.SIGINT, {begun}); "
+    code += "signal.signal(signal.SIGTERM, run._stop); sys.exit(run._run([sys.executable, 'child.py'], sys.argv[2]))"
     command = [sys.executable, "-I", "-B", "-W", "ignore", "-c", LOAD + code, str(RUN), str(tmp_path)]
-    with subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGINT, begun)) as running:
+    with subprocess.Popen(command) as running:
         deadline = time.monotonic() + 30
         while not (tmp_path / "up").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
