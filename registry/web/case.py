@@ -31,6 +31,7 @@ from registry import (
     questions,
     referrals,
     reviews,
+    scans,
     valuesets,
 )
 from registry.cases import Case
@@ -144,6 +145,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "decided": {item.decision.opinion_id: item for item in decided},
         "seen": seen,
         "standing": standing,
+        "sheets": scans.of_case(db, me, case),
         "recorded": [_entry(item) for item in recorded],
         "offered": _offered(case),
         "others": [kind for kind in entries.TYPES if kind not in (*_offered(case), followups.TYPE)],

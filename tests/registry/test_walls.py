@@ -24,7 +24,7 @@ from core.errors import Unavailable
 from core.tables import Base
 from imaging import annotations, intake, previews
 from imaging.sandbox import Pool
-from registry import decisions, entries, followups, matching, merges, messages, presentations, reviews, schema, walls
+from registry import decisions, entries, followups, matching, merges, messages, presentations, reviews, scans, schema, walls
 from registry.cases import Case
 from registry.walls import OPEN, WALLS
 from tests import cast as people_of
@@ -136,6 +136,7 @@ def rows_of_everything(world: World, pool: Pool) -> Full:
         presentations.countersign(db, stepped_up(expert), signed.id)
         told = entries.submit(db, trainees.surgeon(db, world.cast).actor, shared.id, "injury", injured())
         reviews.countersign(db, surgeon, told.id)
+        scans.attach(db, surgeon, shared.id, scans.Sheet("application/pdf", b"%PDF-1.7"), purposes=["treatment"])
         merges.merge(db, surgeon, kept_id=shared.patient_id, merged_id=world.patient(db).id, reason="One person.")
         decisions.record(db, surgeon, case_id=shared.id, opinion_id=opinion.id, choice="accept")
         followups.plan(db, surgeon, shared.id, treated_on=ids.now().date())

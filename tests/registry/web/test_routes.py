@@ -108,6 +108,7 @@ def ids_of(world: World) -> dict[str, str]:
         "patient_id": str(case.patient_id),
         "subject": case.subject,
         "merge_id": nothing,
+        "scan_id": nothing,
         "entry_id": str(injury.id),
         "entry_type": "injury",
         "referral_id": str(again.id),
