@@ -12,7 +12,7 @@ from core.db import Database
 from core.jobs import Handler, Worker
 from imaging import intake, orphans, previews, uploads
 from imaging.sandbox import Pool
-from registry import arrivals, board, consents, escalation, matching, notices, patients, referrals, scans, unagreed
+from registry import archive, arrivals, board, consents, escalation, matching, notices, patients, referrals, scans, unagreed
 
 CHECKPOINT_SECONDS = 5.0
 SWEEP_SECONDS = 600.0
@@ -53,6 +53,7 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path) -> Worker:
         (DAY_SECONDS, orphans.sweep),
         (DAY_SECONDS, documents.sweep),
         (DAY_SECONDS, scans.sweep),
+        (DAY_SECONDS, archive.sweep),
     ]
     return Worker(database, *lanes(pool), periodic=periodic)
 

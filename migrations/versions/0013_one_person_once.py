@@ -1,4 +1,4 @@
-"""Patients who were merged into another, and signed consent sheets."""
+"""Patients who were merged into another, signed consent sheets, and the archive."""
 
 from collections.abc import Sequence
 
@@ -66,6 +66,8 @@ def upgrade() -> None:
 
     with op.batch_alter_table("cases", schema=None) as batch_op:
         batch_op.add_column(sa.Column("came_from_id", sa.Uuid(), nullable=True))
+        batch_op.add_column(sa.Column("archived_at", core.tables.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("taken_out_at", core.tables.UtcDateTime(timezone=True), nullable=True))
         batch_op.create_index(batch_op.f("ix_cases_came_from_id"), ["came_from_id"], unique=False)
         batch_op.create_foreign_key(batch_op.f("fk_cases_came_from_id"), "patients", ["came_from_id"], ["id"])
 
@@ -84,6 +86,8 @@ def downgrade() -> None:
     with op.batch_alter_table("cases", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_cases_came_from_id"), type_="foreignkey")
         batch_op.drop_index(batch_op.f("ix_cases_came_from_id"))
+        batch_op.drop_column("taken_out_at")
+        batch_op.drop_column("archived_at")
         batch_op.drop_column("came_from_id")
 
     with op.batch_alter_table("consent_scans", schema=None) as batch_op:

@@ -16,6 +16,7 @@ from core.actor import Actor
 from core.db import Tx
 from imaging import annotations
 from registry import (
+    archive,
     audience,
     board,
     cases,
@@ -207,6 +208,13 @@ def close(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     with attempt(db) as tried:
         cases.close(db, me, case_id)
     return see(f"/cases/{case_id}") if tried else _close(request, db, me, case_id, tried)
+
+
+@router.post("/cases/{case_id}/archive")
+def put_away(db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
+    """Move a closed case into the archive, or (``back``) out of it."""
+    (archive.take_out if text(form, "back") else archive.archive)(db, me, case_id)
+    return see(f"/cases/{case_id}")
 
 
 def _close(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt) -> Response:

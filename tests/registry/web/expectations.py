@@ -68,6 +68,7 @@ CASES: dict[tuple[str, str], Expect] = {
     ("POST", "/cases/{case_id}/urgency"): act(participant=409, urgency="emergency", version="0"),
     ("GET", "/cases/{case_id}/record"): page(),
     ("GET", "/cases/{case_id}/close"): page(),
+    ("POST", "/cases/{case_id}/archive"): act(participant=409),
     ("GET", "/cases/{case_id}/access"): Expect(303, 404, 404, 200, frozenset({200})),
     ("GET", "/cases/{case_id}/people"): Expect(303, 404, 404, 200, frozenset({200})),
     ("GET", "/cases/{case_id}/restriction"): page(),
