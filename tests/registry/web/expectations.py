@@ -64,7 +64,7 @@ CASES: dict[tuple[str, str], Expect] = {
     ("POST", "/cases/{case_id}/patient/merge"): act(participant=200, number="A-0"),
     ("POST", "/cases/{case_id}/patient/merges/{merge_id}/undo"): act(participant=404, reason="Two people."),
     ("POST", "/cases/{case_id}/consents/scans"): act(participant=422),
-    ("GET", "/cases/{case_id}/consents/scans/{scan_id}"): page(participant=404),
+    ("GET", "/cases/{case_id}/consents/scans/{scan_id}"): page(),
     ("POST", "/cases/{case_id}/urgency"): act(participant=409, urgency="emergency", version="0"),
     ("GET", "/cases/{case_id}/record"): page(),
     ("GET", "/cases/{case_id}/close"): page(),
