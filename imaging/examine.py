@@ -61,6 +61,24 @@ def examine(source: Source, about: dict[str, Any] | None) -> Reply:
     return summary, [*parts, made]
 
 
+@task(seconds=30)
+def sheet(source: Source) -> Reply:
+    """A signed sheet of paper: ("image/jpeg", [the photograph, upright and without metadata]) or ("application/pdf", []).
+
+    A PDF is looked at from outside alone, kept as it came, and never shown as a page of ours. Raises Refused.
+    """
+    head = source.at(0, 132)
+    if head.startswith(b"%PDF-"):
+        # ISO 32000-2 §7.5.5: the last line is the end-of-file marker; readers look for it in the last 1024 bytes
+        if b"%%EOF" not in source.at(max(0, source.size - 1024), 1024):
+            raise Refused("truncated")
+        return "application/pdf", []
+    kind = what(head)
+    if kind == "dicom":
+        raise Refused("unknown-type")
+    return "image/jpeg", [photo.plain(source, kind)]
+
+
 def warm() -> None:
     """Load what the parsers load on demand."""
     dicom.warm()

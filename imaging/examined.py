@@ -23,6 +23,7 @@ from imaging.sandbox import Pool, Refused
 from imaging.studies import Kind
 
 TASK = "examine.examine"
+SHEET = "examine.sheet"
 
 _UID = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9.]{0,63}$")]
 _SHORT = Annotated[str, StringConstraints(max_length=1_024)]
@@ -126,6 +127,19 @@ def examine(pool: Pool, file: Readable, about: Mapping[str, Any] | None, *, orga
         raise Refused("uid" if of_uids else "inconsistent") from None
     except (Damaged, ValueError):
         raise Refused("sandbox-fault") from None
+
+
+def sheet(pool: Pool, file: Readable, *, organisation_id: UUID) -> bytes | None:
+    """Have a photograph or scan of a sheet of paper examined in the sandbox: the JPEG made of it; None for a PDF.
+
+    Raises Refused.
+    """
+    result = pool.run(SHEET, file, organisation_id=organisation_id)
+    if result.value == "application/pdf" and not result.blobs:
+        return None
+    if result.value == "image/jpeg" and len(result.blobs) == 1 and result.blobs[0].startswith(b"\xff\xd8\xff"):
+        return result.blobs[0]
+    raise Refused("sandbox-fault")
 
 
 def _zone(offset: str) -> dt.tzinfo | None:

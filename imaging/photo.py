@@ -71,6 +71,15 @@ def make(source: Source, kind: str, about: dict[str, Any]) -> bytes:
     ``about`` gives ``study_instance_uid``, ``series_instance_uid``, ``sop_instance_uid``, ``instance_number`` and
     ``received`` (date and time in the hospital's zone, ISO 8601).
     """
+    return _object(_made(source, kind), about)
+
+
+def plain(source: Source, kind: str) -> bytes:
+    """A photograph of a sheet of paper as a JPEG that says nothing but its pixels, upright. Raises Refused."""
+    return _made(source, kind).stream
+
+
+def _made(source: Source, kind: str) -> Made:
     if source.size > FILE_LIMIT:
         raise Refused("too-large")
     data = source.at(0, source.size)
@@ -83,7 +92,7 @@ def make(source: Source, kind: str, about: dict[str, Any]) -> bytes:
             if getattr(image, "is_animated", False) and kind not in _FIRST_OF_SEVERAL:
                 raise Refused("animated")
             made = _keep(data, image) if kind == "jpeg" else None
-            return _object(made or _develop(image, kind), about)
+            return made or _develop(image, kind)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise Refused("bomb") from None
     except UnidentifiedImageError:

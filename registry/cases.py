@@ -63,6 +63,8 @@ class Case(Base):
     changed_at: Mapped[dt.datetime]
     treated_on: Mapped[dt.date | None]
     closed_at: Mapped[dt.datetime | None]
+    archived_at: Mapped[dt.datetime | None]
+    taken_out_at: Mapped[dt.datetime | None]
     version: Mapped[int] = mapped_column(default=1)
 
     __mapper_args__ = {"version_id_col": version}
@@ -109,6 +111,7 @@ class Filter:
     urgency: str | None = None
     patient_id: UUID | None = None
     mine: bool = False
+    archived: bool | None = None
 
 
 # --- verbs ---------------------------------------------------------------------------------------------
@@ -388,6 +391,8 @@ def _narrowed(narrow: Filter, actor: Actor) -> list[ColumnElement[bool]]:
         conditions.append(Case.urgency_rank == URGENCIES.index(narrow.urgency))
     if narrow.patient_id:
         conditions.append(Case.patient_id == narrow.patient_id)
+    if narrow.archived is not None:
+        conditions.append(Case.archived_at.is_not(None) if narrow.archived else Case.archived_at.is_(None))
     if narrow.mine:
         conditions.append(Case.created_by == actor.person_id)
     return conditions

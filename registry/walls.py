@@ -130,6 +130,7 @@ WALLS = {
     "entry_reviews": Wall("advisers see that a senior has yet to countersign an entry", CASE, OWN, OWN, columns=("state",)),
     "entry_review_steps": Wall("advisers see who countersigned; what was said stays", CASE, OWN),
     "consents": Wall("the treating hospital's, never overwritten", CASE, OWN),
+    "consent_scans": Wall("signed sheets, for whoever may see identity; the first wall says who", CASE, OWN),
     "decisions": Wall("the treating hospital's, never overwritten", CASE, OWN),
     "visits": Wall("the treating hospital's plan, which advisers see", CASE, OWN, OWN, OWN),
     "drafts": Wall("advisers draft opinions", CASE, CASE, CASE, CASE),

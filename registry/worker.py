@@ -14,7 +14,22 @@ from core.jobs import Handler, Worker
 from core.settings import Settings
 from imaging import intake, orphans, previews, uploads
 from imaging.sandbox import Pool
-from registry import arrivals, board, consents, deliveries, escalation, mail, matching, notices, patients, referrals, telling, unagreed
+from registry import (
+    archive,
+    arrivals,
+    board,
+    consents,
+    deliveries,
+    escalation,
+    mail,
+    matching,
+    notices,
+    patients,
+    referrals,
+    scans,
+    telling,
+    unagreed,
+)
 from registry.telling import Outside
 from registry.web.letters import Letters
 
@@ -66,6 +81,8 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path, ways: Outside) 
         (DAY_SECONDS, orphans.sweep),
         (DAY_SECONDS, documents.sweep),
         (DAY_SECONDS, deliveries.sweep),
+        (DAY_SECONDS, scans.sweep),
+        (DAY_SECONDS, archive.sweep),
     ]
     images, short = lanes(pool)
     deciding = {**short, **telling.planner(ways)}

@@ -17,6 +17,7 @@ from core.actor import Actor
 from core.db import Tx
 from imaging import annotations
 from registry import (
+    archive,
     audience,
     board,
     cases,
@@ -32,6 +33,7 @@ from registry import (
     questions,
     referrals,
     reviews,
+    scans,
     valuesets,
 )
 from registry.cases import Case
@@ -147,6 +149,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "decided": {item.decision.opinion_id: item for item in decided},
         "seen": seen,
         "standing": standing,
+        "sheets": scans.of_case(db, me, case),
         "recorded": [_entry(item, entries.units(recorded)) for item in recorded],
         "offered": _offered(case),
         "others": [kind for kind in entries.TYPES if kind not in (*_offered(case), followups.TYPE)],
@@ -217,6 +220,13 @@ def close(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     with attempt(db) as tried:
         cases.close(db, me, case_id)
     return see(f"/cases/{case_id}") if tried else _close(request, db, me, case_id, tried)
+
+
+@router.post("/cases/{case_id}/archive")
+def put_away(db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
+    """Move a closed case into the archive, or (``back``) out of it."""
+    (archive.take_out if text(form, "back") else archive.archive)(db, me, case_id)
+    return see(f"/cases/{case_id}")
 
 
 def _close(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt) -> Response:

@@ -1,9 +1,10 @@
-"""The sheet a patient signs: what is asked, purpose by purpose, in Chinese and in English on one page.
+"""The sheet a patient signs: what is asked, purpose by purpose, in Chinese and in English on one page. And, signed, back again.
 
 It says what the law of personal information wants said before a separate consent (PIPL art. 23, 28-30): who
 gets what and why, what a refusal means, that it can be taken back, and how long records are kept.
 """
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,16 +12,23 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from core import ids
-from registry import cases, consents, referrals
+from core.actor import Actor
+from core.db import Tx
+from core.errors import Invalid
+from core.sealed import Reader
+from registry import cases, consents, referrals, scans
 from registry.web import paper, streams
 from registry.web.case import banner
-from registry.web.edge import Db, Me
+from registry.web.edge import Db, Me, short
+from registry.web.forms import MOST_FIELDS, Attempt, attempt, file
 from registry.web.moments import Clock
-from registry.web.pages import label
+from registry.web.pages import label, see
+from registry.web.referral import consents_page
 from registry.web.translations import LANGUAGES, language_of, translate
 from registry.web.who import Names
 
 router = APIRouter(include_in_schema=False)
+ENDINGS = {"application/pdf": "pdf", "image/jpeg": "jpg"}
 RIGHTS = ("refuse", "withdraw", "keep", "ask")
 
 
@@ -65,3 +73,41 @@ def sheet(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     }
     headers = streams.RAW | {"Content-Disposition": f'attachment; filename="{case.number}-consent.pdf"'}
     return Response(paper.pdf("consent.typ", told, {}, now), media_type="application/pdf", headers=headers)
+
+
+@router.post("/cases/{case_id}/consents/scans")
+async def attach(request: Request, case_id: UUID) -> Response:
+    """Keep the signed sheet, photographed or scanned; taken from those alone who may record consents of this case."""
+    me = await short(request, lambda db, me: (cases.reach(db, me, case_id, "consent:write"), me)[1])
+    async with request.form(max_fields=MOST_FIELDS, max_files=1) as form:
+        data, purposes = file(form, "scan"), [value for value in form.getlist("covers") if isinstance(value, str)]
+    refused, looked = Attempt(), None
+    try:
+        looked = await streams.run(partial(scans.look, request.app.state.pool, data, organisation_id=me.organisation_id))
+    except Invalid as wrong:
+        refused.refuse(**wrong.fields)
+
+    def work(db: Tx, me: Actor) -> Response:
+        tried = refused
+        if looked is not None:
+            with attempt(db) as tried:
+                scans.attach(db, me, case_id, looked, purposes=purposes)
+        return see(f"/cases/{case_id}/consents") if tried else consents_page(request, db, me, case_id, tried, covers=purposes)
+
+    return await short(request, work)
+
+
+@router.get("/cases/{case_id}/consents/scans/{scan_id}")
+async def scan(request: Request, case_id: UUID, scan_id: UUID) -> Response:
+    """A signed sheet as a file, never as a page of ours: for whoever may see identity, recorded each time."""
+
+    def work(db: Tx, me: Actor) -> tuple[Actor, str, scans.Scan, Reader]:
+        row, reader = scans.read(db, me, case_id, scan_id)
+        return me, scans.reach(db, me, case_id).number, row, reader
+
+    def still(db: Tx, me: Actor) -> None:
+        scans.reach(db, me, case_id)
+
+    me, number, row, reader = await short(request, work)
+    headers = streams.RAW | {"Content-Disposition": f'attachment; filename="{number}-consent-signed.{ENDINGS[row.media_type]}"'}
+    return await streams.answer(request, me, reader.stream(), still, content_type=row.media_type, length=row.size, headers=headers)

@@ -1,6 +1,6 @@
 """Asking another hospital, and answering: allocate, acknowledge, decline, take back. And consents."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Denied, Invalid, NotFound
-from registry import cases, consents, outgoing, questions, referrals, rosters
+from registry import cases, consents, outgoing, questions, referrals, rosters, scans
 from registry.cases import Case
 from registry.duty import Duty
 from registry.forms.amputation import SEVERED
@@ -94,7 +94,7 @@ def withdraw(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, referr
 @router.get("/cases/{case_id}/consents")
 def consent(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     """What the patient agreed to, purpose by purpose."""
-    return _consents(request, db, me, case_id, Attempt())
+    return consents_page(request, db, me, case_id, Attempt())
 
 
 @router.post("/cases/{case_id}/consents")
@@ -110,7 +110,7 @@ def record(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respo
             giver=text(form, "giver") or "patient",
             note=text(form, "note"),
         )
-    return see(f"/cases/{case_id}/consents") if tried else _consents(request, db, me, case_id, tried, form)
+    return see(f"/cases/{case_id}/consents") if tried else consents_page(request, db, me, case_id, tried, form)
 
 
 def _request(db: Tx, me: Actor, form: FormData, case_id: UUID) -> None:
@@ -221,13 +221,18 @@ def _may_go_on(db: Tx, case: Case, row: Referral) -> bool:
     return case.state != "closed" and (row.open or declined)
 
 
-def _consents(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt, sent: FormData = NOTHING) -> Response:
+def consents_page(
+    request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt, sent: FormData = NOTHING, covers: Sequence[str] = ()
+) -> Response:
+    """The consents of a case, with what was typed."""
     case = cases.reach(db, me, case_id, "consent:write")
     context: dict[str, Any] = {
         **banner(request, db, me, case),
         "standing": consents.standing(db, me, case_id),
         "tried": tried,
         "sent": {name: text(sent, name) for name in ("purpose", "giver", "note")},
+        "sheets": scans.of_case(db, me, case),
+        "covers": covers,
     }
     return render(request, "case/consents.html", status=tried.status, **context)
 

@@ -62,6 +62,8 @@ STREAMED = ("/files", "/dicomweb")
 SMALL_BODY = 1 << 20
 LARGER = {"/hospital/agreements/new": documents.LARGEST + SMALL_BODY}
 """Forms that carry a file."""
+LARGER_ENDS = ("/consents/scans", documents.LARGEST + SMALL_BODY)
+"""How the path of such a form of a case ends."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
@@ -158,7 +160,8 @@ class Wall:
         return HTTPException(413) if int(length) > self._limit(scope) else None
 
     def _limit(self, scope: Scope) -> int:
-        return self.body_limit if scope["path"].startswith(STREAMED) else LARGER.get(scope["path"], SMALL_BODY)
+        path, (end, larger) = scope["path"], LARGER_ENDS
+        return self.body_limit if path.startswith(STREAMED) else larger if path.endswith(end) else LARGER.get(path, SMALL_BODY)
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         limit, taken = self._limit(scope), 0

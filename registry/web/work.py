@@ -71,7 +71,9 @@ def work(request: Request, db: Db, me: Me) -> Response:
 @router.get("/cases")
 def all_cases(request: Request, db: Db, me: Me, state: str = "", urgency: str = "", after: UUID | None = None) -> Response:
     """Every case this person may read, newest first."""
-    narrow = Filter(states=frozenset({state} & set(CASE_STATES)), urgency=urgency if urgency in URGENCIES else None)
+    narrow = Filter(
+        states=frozenset({state} & set(CASE_STATES)), urgency=urgency if urgency in URGENCIES else None, archived=state == "archived"
+    )
     listing = cases.list_(db, me, narrow, after=after, limit=30)
     show = _Shower(db, me, language_of(request), [case.id for case in listing.cases])
     context: dict[str, Any] = {"state": state, "urgency": urgency, "after": listing.after, "sought": "", "first": after is None}

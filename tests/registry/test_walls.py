@@ -36,6 +36,7 @@ from registry import (
     preferences,
     presentations,
     reviews,
+    scans,
     schema,
     walls,
 )
@@ -155,6 +156,7 @@ def rows_of_everything(world: World, pool: Pool) -> Full:
         presentations.countersign(db, stepped_up(expert), signed.id)
         told = entries.submit(db, trainees.surgeon(db, world.cast).actor, shared.id, "injury", injured())
         reviews.countersign(db, surgeon, told.id)
+        scans.attach(db, surgeon, shared.id, scans.Sheet("application/pdf", b"%PDF-1.7"), purposes=["treatment"])
         merges.merge(db, surgeon, kept_id=shared.patient_id, merged_id=world.patient(db).id, reason="One person.")
         decisions.record(db, surgeon, case_id=shared.id, opinion_id=opinion.id, choice="accept")
         followups.plan(db, surgeon, shared.id, treated_on=ids.now().date())

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from auth import grants
 from core import audit, ids
 from imaging import intake
-from registry import cases, entries, messages, presentations, referrals, rosters
+from registry import cases, entries, messages, presentations, referrals, rosters, scans
 from registry.rotation import Rotation
 from tests import trainees
 from tests.imaging import samples
@@ -72,6 +72,7 @@ def ids_of(world: World) -> dict[str, str]:
         case = world.case(db)
         world.injury(db, case)
         world.severed(db, case)
+        scan = scans.attach(db, world.cast.surgeon.actor, case.id, scans.Sheet("application/pdf", b"%PDF-1.7"), purposes=["treatment"])
         messages.post(db, world.cast.surgeon.actor, case_id=case.id, text="The part lies on ice.")
         referral = world.asked(db, case)
         opinion = world.sign(db, case)
@@ -108,6 +109,7 @@ def ids_of(world: World) -> dict[str, str]:
         "patient_id": str(case.patient_id),
         "subject": case.subject,
         "merge_id": nothing,
+        "scan_id": str(scan.id),
         "entry_id": str(injury.id),
         "entry_type": "injury",
         "referral_id": str(again.id),

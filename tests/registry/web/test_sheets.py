@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from uuid import UUID
 
 import pytest
@@ -142,3 +143,28 @@ def test_the_consent_sheet_says_it_in_both_languages(house: House) -> None:
     assert "台州骨科医院" not in said
     with house.world.begin() as db:
         assert consents.standing(db, cast.surgeon.actor, case.id) == dict.fromkeys(consents.PURPOSES)
+
+
+def test_the_signed_sheet_comes_back_as_a_photograph_or_a_pdf_and_is_handed_out_as_a_file(house: House) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+    surgeon, path = house.browser(world.cast.surgeon), f"/cases/{case.id}/consents"
+    photo, pdf = samples.photo(), b"%PDF-1.7\n" + bytes(1_500_000) + b"%%EOF"
+    for name, data in (("sheet.jpg", photo), ("sheet.pdf", pdf)):
+        sent = surgeon.post(f"{path}/scans", data={"covers": ["treatment", "transfer"]}, files={"scan": (name, data)})
+        assert sent.status_code == 303, sent.text
+    assert surgeon.post(f"{path}/scans", data={"covers": "treatment"}, files={"scan": ("a.jpg", b"no picture")}).status_code == 422
+    without = surgeon.post(f"{path}/scans", files={"scan": ("sheet.jpg", photo)})
+    assert without.status_code == 422
+    assert "Signed for" in without.text
+    page = surgeon.get(path).text
+    found = re.findall(rf'href="({path}/scans/[0-9a-f-]+)"', page)
+    assert len(found) == 2
+    answers = [surgeon.get(one) for one in found]
+    assert {answer.headers["content-type"] for answer in answers} == {"application/pdf", "image/jpeg"}
+    assert pdf in {answer.content for answer in answers}
+    assert all(answer.headers["content-disposition"].startswith("attachment") for answer in answers)
+    assert all(answer.headers["content-security-policy"] == "sandbox" for answer in answers)
+    assert found[0] in house.browser(world.cast.nurse).get(f"/cases/{case.id}").text
+    assert house.browser(world.cast.administrator).get(found[0]).status_code == 404
