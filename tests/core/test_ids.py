@@ -18,6 +18,18 @@ def test_an_id_is_a_uuid_7_of_its_moment() -> None:
         assert before <= each.int >> 80 <= after
 
 
+def test_ids_made_one_after_the_other_stand_in_that_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = dt.datetime(2026, 11, 27, 8, 15, 30, 123_000, tzinfo=dt.UTC)
+    made = []
+    for microseconds in range(2000):
+        monkeypatch.setattr(ids, "now", lambda at=moment + dt.timedelta(microseconds=microseconds): at)
+        made.append(ids.new())
+    assert made == sorted(made)
+    assert {each.int >> 80 for each in made} == {1_795_767_330_123, 1_795_767_330_124}
+    # and the rest is random
+    assert len({each.int & (1 << 62) - 1 for each in made}) == 2000
+
+
 def test_now_is_aware_and_in_utc() -> None:
     assert ids.now().tzinfo is dt.UTC
     assert abs(ids.now() - dt.datetime.now(dt.UTC)) < dt.timedelta(seconds=1)
