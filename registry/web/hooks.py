@@ -81,7 +81,8 @@ def again(request: Request, db: Db, me: Me, delivery_id: UUID) -> Response:
 def _list(request: Request, db: Tx, me: Actor, tried: Attempt, secret: str = "") -> Response:
     recent = deliveries.recent(db, me)
     rows = [(hook, recent[hook.id]) for hook in hooks.listed(db, me)]
-    busy = any(one.state == "waiting" and not one.attempts for _, last in rows for one in last)
+    # under way until it was taken or failed once: then it is tried again later
+    busy = any(one.state == "waiting" and not one.failed_with for _, last in rows for one in last)
     context: dict[str, Any] = {"hooks": rows, "secret": secret, "busy": busy, "forms": gateways.FORMS, "tried": tried}
     return render(request, "hospital/hooks.html", status=tried.status, **context)
 
