@@ -14,11 +14,11 @@ from typing import Literal, cast, get_args
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ForeignKey, String, UniqueConstraint, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, String, UniqueConstraint, func, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import policy
+from auth import blinding, policy
 from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
@@ -52,6 +52,7 @@ class Annotation(Base):
     tool: Mapped[Tool] = mapped_column(String(16))
     client_id: Mapped[UUID]
     created_by: Mapped[UUID]
+    author_organisation_id: Mapped[UUID]
     version: Mapped[int] = mapped_column(default=1)
     withdrawn: Mapped[bool] = mapped_column(default=False)
 
@@ -121,6 +122,7 @@ def create(
         tool=cast(Tool, tool),
         client_id=client_id,
         created_by=author_id,
+        author_organisation_id=actor.organisation_id,
         version=1,
     )
     try:
@@ -172,21 +174,26 @@ def withdraw(db: Tx, actor: Actor, annotation_id: UUID, *, case_id: UUID, expect
 
 
 def for_case(db: Tx, actor: Actor, case_id: UUID, organisation_id: UUID, *, at: dt.datetime | None = None) -> list[Mark]:
-    """The marks of a case, oldest first, as they stand or as they stood at a time; withdrawn ones are left out.
+    """The marks of a case, oldest first, as they stand or as they stood at a time; withdrawn ones are left out, and what a
+    blinding keeps from the actor.
 
     Raises NotFound, Denied. The look is recorded.
     """
     policy.require(db, actor, READ, organisation_id=organisation_id, case_id=case_id)
     _seen(db, actor, organisation_id, case_id)
-    return standing(db, organisation_id, case_id, at=at)
+    return standing(db, organisation_id, case_id, at=at, reader=actor)
 
 
-def standing(db: Tx, organisation_id: UUID, case_id: UUID, *, at: dt.datetime | None = None) -> list[Mark]:
-    """The same for whoever holds the case already: what an opinion carries, what is drawn into a picture."""
+def standing(db: Tx, organisation_id: UUID, case_id: UUID, *, at: dt.datetime | None = None, reader: Actor | None = None) -> list[Mark]:
+    """The same for whoever holds the case already: what an opinion carries, what is drawn into a picture.
+
+    Without a ``reader`` all of them: for a check that shows nobody a mark.
+    """
     if at is None:
         rows = db.scalars(
             select(Annotation)
             .where(Annotation.case_id == case_id, Annotation.organisation_id == organisation_id, Annotation.withdrawn.is_(False))
+            .where(_open_to(reader))
             .order_by(Annotation.id)
         )
         return _opened(db, list(rows))
@@ -200,7 +207,7 @@ def standing(db: Tx, organisation_id: UUID, case_id: UUID, *, at: dt.datetime | 
         select(Annotation, AnnotationVersion)
         .join(AnnotationVersion, AnnotationVersion.annotation_id == Annotation.id)
         .join(newest, (newest.c.annotation_id == Annotation.id) & (newest.c.version == AnnotationVersion.version))
-        .where(AnnotationVersion.withdrawn.is_(False))
+        .where(AnnotationVersion.withdrawn.is_(False), _open_to(reader))
         .order_by(Annotation.id)
     )
     return [_mark(db, row, version) for row, version in found]
@@ -213,6 +220,7 @@ def counts(db: Tx, actor: Actor, case_id: UUID, organisation_id: UUID) -> dict[U
     rows = db.execute(
         select(Annotation.instance_id, func.count().label("marks"))
         .where(Annotation.case_id == case_id, Annotation.organisation_id == organisation_id, Annotation.withdrawn.is_(False))
+        .where(_open_to(actor))
         .group_by(Annotation.instance_id)
     )
     return {row.instance_id: row.marks for row in rows}
@@ -268,7 +276,9 @@ def _author(actor: Actor) -> UUID:
 
 def _own(db: Tx, actor: Actor, case_id: UUID, annotation_id: UUID) -> Annotation:
     row = db.scalar(
-        select(Annotation).where(Annotation.id == annotation_id, Annotation.case_id == case_id, Annotation.withdrawn.is_(False))
+        select(Annotation).where(
+            Annotation.id == annotation_id, Annotation.case_id == case_id, Annotation.withdrawn.is_(False), _open_to(actor)
+        )
     )
     if row is None or not policy.allowed(db, actor, READ, organisation_id=row.organisation_id, case_id=case_id):
         raise NotFound("annotation-not-found")
@@ -276,6 +286,19 @@ def _own(db: Tx, actor: Actor, case_id: UUID, annotation_id: UUID) -> Annotation
     if row.created_by != actor.person_id:
         raise Denied("annotation-not-yours")
     return row
+
+
+def _open_to(reader: Actor | None) -> ColumnElement[bool]:
+    """The marks that no blinding keeps from this reader."""
+    if reader is None:
+        return true()
+    return blinding.open_to(
+        reader,
+        organisation_id=Annotation.organisation_id,
+        case_id=Annotation.case_id,
+        author_id=Annotation.created_by,
+        author_organisation_id=Annotation.author_organisation_id,
+    )
 
 
 def _known(db: Tx, author_id: UUID, client_id: UUID) -> Annotation | None:

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import policy
+from auth import blinding, policy
 from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
@@ -211,9 +211,7 @@ def set_urgency(db: Tx, actor: Actor, case_id: UUID, *, urgency: str, version: i
     starts = valuesets.value_set("case_kind").option(case.kind).extra["starts"]
     if URGENCIES.index(urgency) < URGENCIES.index(starts):
         raise Conflict("case-urgency-too-low")
-    case.urgency_rank = URGENCIES.index(urgency)
-    touch(case)
-    note(db, actor, "case:urgency", case, detail={"urgency": urgency})
+    _urgency(db, actor, case, urgency, {"urgency": urgency})
     return case
 
 
@@ -352,13 +350,9 @@ def can(case: Case, event: str) -> bool:
 
 def raise_urgency(db: Tx, actor: Actor, case: Case, urgency: str, rule: str) -> bool:
     """A rule raises the urgency; it never lowers one. True when it changed; the rule is recorded."""
-    rank = URGENCIES.index(urgency)
-    if rank <= case.urgency_rank:
-        return False
-    case.urgency_rank = rank
-    touch(case)
-    note(db, actor, "case:urgency", case, detail={"urgency": urgency, "rule": rule})
-    return True
+    if higher := URGENCIES.index(urgency) > case.urgency_rank:
+        _urgency(db, actor, case, urgency, {"urgency": urgency, "rule": rule})
+    return higher
 
 
 def touch(case: Case) -> None:
@@ -367,6 +361,14 @@ def touch(case: Case) -> None:
 
 
 # --- inside ----------------------------------------------------------------------------------------------
+
+
+def _urgency(db: Tx, actor: Actor, case: Case, urgency: str, detail: dict[str, str | int | bool]) -> None:
+    case.urgency_rank = URGENCIES.index(urgency)
+    if urgency == "emergency":
+        blinding.lift(db, actor, case.id, "emergency")
+    touch(case)
+    note(db, actor, "case:urgency", case, detail=detail)
 
 
 def _fresh(case: Case, version: int | None) -> None:

@@ -16,6 +16,7 @@ from core.errors import Conflict, Invalid, SignInNeeded
 from registry import audience, cases, choices, notices, once, opinions, valuesets
 from registry.cases import Case
 from registry.choices import Decision
+from registry.opinions import Opinion
 
 TEXT_LIMIT = 4000
 
@@ -52,7 +53,7 @@ def record(
         if (known.opinion_id, known.choice, choices.reason(db, case, known)) != (opinion_id, choice, reason):
             raise Conflict("client-key-reused")
         return known
-    opinion = opinions.row(db, case, opinion_id)
+    opinion = opinions.row(db, actor, case, opinion_id)
     if case.state == "closed":
         raise Conflict("case-closed")
     if opinion.addendum_to is not None:
@@ -84,14 +85,15 @@ def record(
     db.flush()
     cases.note(db, actor, "decision:record", case, object_type="decision", object_id=decision.id, detail={"choice": choice})
     told = opinions.experts(db, case) & audience.participants(db, case)
-    notices.tell(db, told, "decision-recorded", case, but=actor.person_id)
+    notices.tell(db, told - opinions.kept_from(db, case, opinion, told), "decision-recorded", case, but=actor.person_id)
     return decision
 
 
 def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Decided]:
-    """The decisions on a case, oldest first; recorded as reading the case."""
+    """The decisions on a case, oldest first; recorded as reading the case. Those on what a blinding keeps from the actor are left out."""
     case = cases.get(db, actor, case_id)
-    return [Decided(row, choices.reason(db, case, row)) for row in choices.of_case(db, case)]
+    known = set(db.scalars(select(Opinion.id).where(Opinion.case_id == case.id, opinions.open_to(actor))))
+    return [Decided(row, choices.reason(db, case, row)) for row in choices.of_case(db, case) if row.opinion_id in known]
 
 
 def decided(db: Tx, opinion_ids: list[UUID]) -> set[UUID]:

@@ -98,9 +98,9 @@ def images(db: Tx, case: Case) -> list[dict[str, Any]]:
     return [{"id": str(row.id), "kind": row.kind, "sha256": row.sha256} for row in _filed(db, case)]
 
 
-def marks(db: Tx, case: Case) -> list[dict[str, Any]]:
-    """The marks as they stand: tool, points (column, row) in image pixels, text, author and version."""
-    return [_mark(mark) for mark in annotations.standing(db, case.organisation_id, case.id)]
+def marks(db: Tx, signer: Actor, case: Case) -> list[dict[str, Any]]:
+    """The marks as they stand before the signer's eyes: tool, points (column, row) in image pixels, text, author and version."""
+    return [_mark(mark) for mark in annotations.standing(db, case.organisation_id, case.id, reader=signer)]
 
 
 def changed(db: Tx, case: Case, content: dict[str, Any]) -> Iterator[str]:

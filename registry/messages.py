@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import people, restrictions, rules
+from auth import blinding, people, restrictions, rules
 from core import ids
 from core.actor import Actor
 from core.db import Tx
@@ -129,18 +129,19 @@ def post(
     db.flush()
     cases.note(db, actor, "message:post", case, object_type="message", object_id=message.id)
     notices.tell(db, called, "message-calls", case, but=author_id)
-    notices.tell(db, (audience.participants(db, case) | authors(db, case)) - called, "message-posted", case, but=author_id)
+    told = audience.participants(db, case) | authors(db, case)
+    notices.tell(db, told - called - _kept_from(db, actor, case, told), "message-posted", case, but=author_id)
     return message
 
 
 def thread(db: Tx, actor: Actor, case_id: UUID, *, mark: bool = True) -> list[Post]:
-    """The discussion, oldest first; recorded. ``mark`` moves the actor's read mark to its end."""
+    """The discussion, oldest first, without what a blinding keeps from the actor; recorded. ``mark`` moves the actor's read mark to its end."""
     case = cases.reach(db, actor, case_id, "message:read")
     cases.seen(db, actor, case, "message:read")
     reader = _person(actor)
     once.lock(db, actor, case.id, "thread")
     before = db.get(MessageMark, (case.id, reader))
-    rows = list(db.scalars(select(Message).where(Message.case_id == case.id).order_by(Message.at, Message.id)))
+    rows = list(db.scalars(select(Message).where(Message.case_id == case.id, open_to(actor)).order_by(Message.at, Message.id)))
     said = {row.id: _words(db, case, row) for row in rows}
     posts = [
         Post(
@@ -172,7 +173,7 @@ def unread(db: Tx, actor: Actor, case_ids: list[UUID]) -> dict[UUID, int]:
     rows = (
         select(Message.case_id, func.count())
         .outerjoin(MessageMark, (MessageMark.case_id == Message.case_id) & (MessageMark.person_id == reader))
-        .where(Message.case_id.in_(case_ids), Message.author_id != reader)
+        .where(Message.case_id.in_(case_ids), Message.author_id != reader, open_to(actor))
         .where(MessageMark.read_to.is_(None) | (Message.at > MessageMark.read_to))
         .group_by(Message.case_id)
     )
@@ -197,7 +198,23 @@ def hearers(db: Tx, actor: Actor, case: Case) -> set[UUID]:
     if actor.organisation_id == case.organisation_id:
         readers = [role for role in rules.ROLES if (role, "own", "message:read") in rules.RULES]
         found |= {person.id for role in readers for person in people.members(db, case.organisation_id, role)}
-    return found - restrictions.shut_out(db, case.id, found) - {actor.person_id}
+    return found - restrictions.shut_out(db, case.id, found) - _kept_from(db, actor, case, found) - {actor.person_id}
+
+
+def open_to(actor: Actor) -> ColumnElement[bool]:
+    """The rows of messages that no blinding keeps from this actor."""
+    return blinding.open_to(
+        actor,
+        organisation_id=Message.organisation_id,
+        case_id=Message.case_id,
+        author_id=Message.author_id,
+        author_organisation_id=Message.author_organisation_id,
+    )
+
+
+def _kept_from(db: Tx, actor: Actor, case: Case, person_ids: set[UUID]) -> set[UUID]:
+    """Those of the people who are not to hear what the actor says, since a blinding keeps it from them."""
+    return blinding.kept_from(db, case.id, author_id=_person(actor), author_organisation_id=actor.organisation_id, person_ids=person_ids)
 
 
 def _shows(db: Tx, actor: Actor, case: Case, picture_ids: set[UUID]) -> bool:

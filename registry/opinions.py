@@ -17,10 +17,10 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
-from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import policy, training
+from auth import blinding, policy, training
 from core import ids
 from core.actor import Actor
 from core.db import Tx
@@ -218,17 +218,17 @@ def give(db: Tx, actor: Actor, case: Case, opinion: Opinion, canonical: bytes) -
             cases.raise_urgency(db, actor, case, opinion.urgency, "opinion")
     told = audience.participants(db, case) | ({referral.requested_by} if referral else set())
     kind = "opinion-addendum" if opinion.addendum_to else "opinion-signed"
-    notices.tell(db, told, kind, case, but=actor.person_id)
+    notices.tell(db, told - kept_from(db, case, opinion, told), kind, case, but=actor.person_id)
 
 
 # --- reading -------------------------------------------------------------------------------------------
 
 
 def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Signed]:
-    """The signed opinions of a case, oldest first, each with its addenda; recorded."""
+    """The signed opinions of a case, oldest first, each with its addenda; recorded. What a blinding keeps from the actor is left out."""
     case = cases.reach(db, actor, case_id, "opinion:read")
     cases.seen(db, actor, case, "opinion:read")
-    rows = list(db.scalars(select(Opinion).where(Opinion.case_id == case.id).order_by(Opinion.signed_at, Opinion.id)))
+    rows = list(db.scalars(select(Opinion).where(Opinion.case_id == case.id, open_to(actor)).order_by(Opinion.signed_at, Opinion.id)))
     second = countersignatures.of_case(db, case)
     whole = {row.id: _signed(db, case, row, second.get(row.id)) for row in rows}
     addenda: dict[UUID, list[Signed]] = {}
@@ -253,8 +253,8 @@ def get(db: Tx, actor: Actor, opinion_id: UUID) -> Signed:
 
 
 def reach(db: Tx, actor: Actor, opinion_id: UUID) -> tuple[Opinion, Case]:
-    """A signed opinion or addendum the actor may read, and its case; recorded."""
-    found = db.get(Opinion, opinion_id)
+    """A signed opinion or addendum the actor may read, and its case; recorded. NotFound too for what a blinding keeps from them."""
+    found = db.scalar(select(Opinion).where(Opinion.id == opinion_id, open_to(actor)))
     if found is None:
         raise NotFound("opinion-not-found")
     case = cases.reach(db, actor, found.case_id, "opinion:read")
@@ -292,16 +292,34 @@ def verify(db: Tx, actor: Actor, opinion_id: UUID) -> Verdict:
     )
 
 
+def open_to(actor: Actor) -> ColumnElement[bool]:
+    """The rows of opinions that no blinding keeps from this actor."""
+    return blinding.open_to(
+        actor,
+        organisation_id=Opinion.organisation_id,
+        case_id=Opinion.case_id,
+        author_id=Opinion.author_id,
+        author_organisation_id=Opinion.author_organisation_id,
+        advice=True,
+    )
+
+
+def kept_from(db: Tx, case: Case, opinion: Opinion, person_ids: set[UUID]) -> set[UUID]:
+    """Those of the people who are not to hear of an opinion, since a blinding keeps it from them."""
+    writer, house = opinion.author_id, opinion.author_organisation_id
+    return blinding.kept_from(db, case.id, author_id=writer, author_organisation_id=house, person_ids=person_ids, advice=True)
+
+
 def exists(db: Tx, case: Case) -> Opinion | None:
     """The newest signed opinion of a case the caller holds."""
     rows = select(Opinion).where(Opinion.case_id == case.id, Opinion.addendum_to.is_(None))
     return db.scalar(rows.order_by(Opinion.signed_at.desc(), Opinion.id.desc()).limit(1))
 
 
-def row(db: Tx, case: Case, opinion_id: UUID) -> Opinion:
-    """An opinion of a case the caller holds. NotFound for one of another case."""
-    found = db.get(Opinion, opinion_id)
-    if found is None or found.case_id != case.id:
+def row(db: Tx, actor: Actor, case: Case, opinion_id: UUID) -> Opinion:
+    """An opinion of a case the caller holds. NotFound for one of another case, and for what a blinding keeps from the actor."""
+    found = db.scalar(select(Opinion).where(Opinion.id == opinion_id, Opinion.case_id == case.id, open_to(actor)))
+    if found is None:
         raise NotFound("opinion-not-found")
     return found
 
@@ -329,7 +347,7 @@ def _content(db: Tx, actor: Actor, case: Case, opinion: Opinion, base: Opinion |
         "sections": evidence.sections(words, actor.language),
         "entries": evidence.entries(db, case),
         "images": evidence.images(db, case),
-        "marks": evidence.marks(db, case),
+        "marks": evidence.marks(db, actor, case),
         "signed_at": opinion.signed_at.isoformat(),
         "nonce": secrets.token_hex(16),
     }
@@ -356,7 +374,7 @@ def _may_add(db: Tx, actor: Actor, case: Case, addendum_to: UUID | None) -> Opin
         raise Conflict("case-closed")
     if addendum_to is None:
         return None
-    base = row(db, case, addendum_to)
+    base = row(db, actor, case, addendum_to)
     if base.author_id != actor.person_id:
         raise Denied("opinion-of-other-expert")
     if base.addendum_to is not None:

@@ -3,8 +3,8 @@
 Requested by the treating hospital, allocated by a coordinator of the invited one (or addressed straight to
 an expert on duty), acknowledged, answered by a signed opinion; or declined with a reason, or withdrawn.
 Each step has its clock by urgency, counted from the request; a silent step escalates by itself. Access
-follows: a referral gives grants and takes them back. A hospital that says no as a whole is let in no longer. An agreement between the hospitals and the consents
-are needed, except in an emergency, where the reason for going on without is recorded.
+follows: a referral gives grants and takes them back. A hospital that says no as a whole is let in no longer. An agreement
+between the hospitals and the consents are needed, except in an emergency, where the reason is recorded.
 """
 
 import datetime as dt
@@ -14,13 +14,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from auth import agreements, grants, organisations, people, policy
+from auth import agreements, blinding, grants, organisations, people, policy
 from core import ids
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.jobs import Job
-from registry import audience, cases, consents, disclosure, notices, outgoing, presented, questions, unagreed, valuesets
+from registry import audience, cases, consents, disclosure, independence, notices, outgoing, presented, questions, unagreed, valuesets
 from registry.cases import Case
 from registry.outgoing import Referral
 from registry.questions import Asked, Contact, Step, Waiting, Words, contact, waiting_for, words
@@ -68,11 +68,14 @@ def request(
     rank: str = "any",
     expert_id: UUID | None = None,
     sees_identity: bool = False,
+    independent: bool = False,
     without_agreement: str = "",
     without_consent: str = "",
     client_key: str | None = None,
 ) -> Referral:
     """Put a question about a case to another hospital; with ``expert_id`` straight to the expert on duty there.
+
+    ``independent`` keeps what advisers write on the case from each other until every question is answered (`auth.blinding`).
 
     Raises Invalid with a code per field: a missing question, words that would be read there and name the
     patient although identity is not shown (``disclosure.screen``), ``referral-no-agreement`` and ``consent-missing``
@@ -86,6 +89,8 @@ def request(
         return known
     said = Words(question.strip(), reason.strip(), without_agreement.strip(), without_consent.strip())
     _check(db, case, to_organisation_id, expert_id, said, specialty, rank)
+    if independent and case.urgency == "emergency":
+        raise Invalid("form-invalid", fields={"independent": "referral-independent-emergency"})
     if not cases.can(case, "refer"):
         raise Conflict("case-state-forbids", state=case.state, event="refer")
     if outgoing.still_out(db, case.id, to_organisation_id):
@@ -117,6 +122,8 @@ def request(
     questions.step(db, actor, case, referral, "request")
     if agreements.agreement_between(db, case.organisation_id, to_organisation_id, now) is None:
         unagreed.mark(db, actor, case, referral)
+    if independent:
+        blinding.begin(db, actor, organisation_id=case.organisation_id, case_id=case.id)
     _give(db, actor, case, referral, "coordinator", None)
     cases.advance(db, actor, case, "refer")
     questions.watch(db, referral)
@@ -140,7 +147,7 @@ def withdraw(db: Tx, actor: Actor, referral_id: UUID, *, reason: str = "") -> Re
     _take_back(db, actor, case, referral)
     told = {expert} if expert else set(questions.coordinators(db, referral.to_organisation_id))
     notices.tell(db, told, "referral-withdrawn", case, but=actor.person_id)
-    _lapse(db, actor, case)
+    independence.settle(db, actor, case)
     return referral
 
 
@@ -193,7 +200,7 @@ def decline(db: Tx, actor: Actor, referral_id: UUID, *, code: str, reason: str =
     _take_back(db, actor, case, referral, person_id=actor.person_id if by_expert else None)
     told = {referral.requested_by, *questions.coordinators(db, referral.to_organisation_id)}
     notices.tell(db, told, "referral-declined", case, but=actor.person_id)
-    _lapse(db, actor, case)
+    independence.settle(db, actor, case)
     return referral
 
 
@@ -230,7 +237,11 @@ def answered(db: Tx, actor: Actor, case: Case, referral: Referral | None, author
         if author_id in questions.called(db, referral):
             referral.expert_id = author_id
         questions.move(db, actor, case, referral, "answer")
-    cases.advance(db, actor, case, "answer")
+    if blinding.standing(db, case.id) is None:
+        cases.advance(db, actor, case, "answer")
+    else:
+        # the state of the case would tell those who are still to answer
+        independence.settle(db, actor, case)
 
 
 def of_expert(db: Tx, case: Case, actor: Actor) -> Referral | None:
@@ -251,7 +262,7 @@ def consent_withdrawn(database: Database, job: Job) -> None:
         for referral in db.scalars(rows):
             if not any(grant.reason == presented.grant_reason(referral.id) for grant in audience.grants(db, case)):
                 questions.move(db, system, case, referral, "withdraw", code="consent-withdrawn")
-        _lapse(db, system, case)
+        independence.settle(db, system, case)
 
 
 # --- inside ----------------------------------------------------------------------------------------------
@@ -299,6 +310,8 @@ def _allocate(db: Tx, actor: Actor, case: Case, referral: Referral, expert_id: U
         _take_back(db, actor, case, referral, person_id=before)
     _give(db, actor, case, referral, "expert", expert_id)
     if not was_open:
+        if case.urgency != "emergency":
+            blinding.resume(db, actor, case.id)
         cases.advance(db, actor, case, "refer")
     notices.tell(db, {expert_id}, "referral-allocated", case, but=actor.person_id)
 
@@ -325,11 +338,6 @@ def _take_back(db: Tx, actor: Actor, case: Case, referral: Referral, *, person_i
     for grant in sorted(audience.grants(db, case), key=lambda grant: (grant.person_id is None, grant.person_id == actor.person_id)):
         if grant.reason == presented.grant_reason(referral.id) and (theirs is None or grant.person_id in theirs):
             grants.revoke(db, actor, grant.id, because="referral-ended")
-
-
-def _lapse(db: Tx, actor: Actor, case: Case) -> None:
-    if outgoing.still_out(db, case.id) is None and cases.can(case, "lapse"):
-        cases.advance(db, actor, case, "lapse")
 
 
 def _row(db: Tx, actor: Actor, referral_id: UUID) -> Referral:

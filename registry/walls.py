@@ -122,6 +122,9 @@ WALLS = {
         becomes=f"{{t}}.organisation_id = {_ME_ANEW} OR {{t}}.grantee_organisation_id = {_ME_ANEW} AND {{t}}.revoked_at IS NOT NULL",
         columns=("revoked_at", "revoked_because"),
     ),
+    "blindings": Wall(
+        "advisers are blind by it, and the last who answers ends it", CASE, OWN, CASE, columns=("since", "lifted_at", "lifted_because")
+    ),
     "restrictions": Wall("what a visitor does is told to the team alone", CASE, OWN, OWN),
     "restriction_team": Wall("what a visitor does is told to the team alone", CASE, OWN, OWN),
     "broken_glass": Wall("who broke the glass is looked into at home", OWN, OWN, OWN),

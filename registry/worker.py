@@ -6,7 +6,7 @@ the same work from the same rows.
 
 from pathlib import Path
 
-from auth import agreements, challenges, documents, glass, machines, news, oidc, proposals, signin, throttle
+from auth import agreements, blinding, challenges, documents, glass, machines, news, oidc, proposals, signin, throttle
 from auth.outward import Caller
 from core import checkpoints
 from core.db import Database
@@ -21,6 +21,7 @@ from registry import (
     consents,
     deliveries,
     escalation,
+    independence,
     mail,
     matching,
     notices,
@@ -50,6 +51,7 @@ def lanes(pool: Pool) -> tuple[dict[str, Handler], dict[str, Handler]]:
         board.RECHECK: board.recheck,
         escalation.OVERDUE: escalation.overdue,
         consents.WITHDRAWN: referrals.consent_withdrawn,
+        blinding.LIFTED: independence.unblinded,
         patients.AMENDED: board.person_changed,
         signin.REFUSED: signin.log_refusal,
         news.TELL: notices.told,

@@ -337,7 +337,8 @@ def _said(db: Tx, actor: Actor) -> Iterator[Item]:
     """Cases with messages the actor has not read, of those they opened, asked, were asked or spoke in."""
     me = actor.person_id
     mark = select(MessageMark.read_to).where(MessageMark.case_id == Message.case_id, MessageMark.person_id == me).scalar_subquery()
-    unread = exists().where(Message.case_id == Case.id, Message.author_id != me, or_(mark.is_(None), Message.at > mark))
+    new = or_(mark.is_(None), Message.at > mark)
+    unread = exists().where(Message.case_id == Case.id, Message.author_id != me, new, messages.open_to(actor))
     asked = exists().where(Referral.case_id == Case.id, or_(Referral.requested_by == me, Referral.expert_id == me))
     spoke = exists().where(Message.case_id == Case.id, Message.author_id == me)
     rows = (

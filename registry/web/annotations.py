@@ -120,7 +120,7 @@ async def marked(request: Request, case_id: UUID, instance_id: UUID, frame: Anno
         if found.row.case_id != case.id:
             raise NotFound("image-not-found")
         may = policy.allowed(db, me, annotations.READ, organisation_id=case.organisation_id, case_id=case.id)
-        return wado.open_one(db, found), annotations.standing(db, case.organisation_id, case.id) if may else []
+        return wado.open_one(db, found), annotations.standing(db, case.organisation_id, case.id, reader=me) if may else []
 
     opened, drawn = await short(request, work)
     mime = negotiation.only(request.headers.get("accept", ""), MARKED_FORMATS)

@@ -142,6 +142,7 @@ class ReferralIn(Given):
     rank: str = "any"
     expert_id: UUID | None = None
     sees_identity: bool = False
+    independent: bool = False
     without_agreement: str = ""
     without_consent: str = ""
     client_key: str | None = Field(default=None, max_length=64)

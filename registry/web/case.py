@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from auth import glass, policy, restrictions
+from auth import blinding, glass, policy, restrictions
 from core import ids
 from core.actor import Actor
 from core.db import Tx
@@ -142,6 +142,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "pictures": gallery.by_day(shots, injured, when),
         "shots": shots,
         "asked": asked,
+        "blinded": blinding.standing(db, case.id),
         "waiting": waiting,
         "signed": signed,
         "presented": [item for item in presented if item.presentation.state != "given"],

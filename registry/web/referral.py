@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from auth import people
+from auth import blinding, people
 from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Denied, Invalid, NotFound
-from registry import cases, consents, outgoing, questions, referrals, rosters, scans
+from registry import cases, consents, independence, outgoing, questions, referrals, rosters, scans
 from registry.cases import Case
 from registry.duty import Duty
 from registry.forms.amputation import SEVERED
@@ -29,7 +29,7 @@ from registry.web.translations import has, language_of, translate
 
 router = APIRouter(include_in_schema=False)
 NOTHING = FormData()
-TICKS = ("sees_identity", *(f"consent_{purpose}" for purpose in consents.NEEDED_TO_REFER))
+TICKS = ("sees_identity", "independent", *(f"consent_{purpose}" for purpose in consents.NEEDED_TO_REFER))
 WORDS = ("question", "reason", "specialty", "rank", "to_organisation_id", "without_agreement", "without_consent", "giver", "client_key")
 
 
@@ -91,6 +91,13 @@ def withdraw(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, referr
     return see(f"/cases/{case_id}") if tried else _page(request, db, me, case_id, referral_id, tried, form)
 
 
+@router.post("/cases/{case_id}/blinding/end")
+def unblind(db: Db, me: Me, case_id: UUID) -> Response:
+    """Let the experts asked read each other from now on."""
+    independence.end(db, me, case_id)
+    return see(f"/cases/{case_id}#opinion")
+
+
 @router.get("/cases/{case_id}/consents")
 def consent(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
     """What the patient agreed to, purpose by purpose."""
@@ -131,6 +138,7 @@ def _request(db: Tx, me: Actor, form: FormData, case_id: UUID) -> None:
         specialty=text(form, "specialty"),
         rank=text(form, "rank"),
         sees_identity=bool(text(form, "sees_identity")),
+        independent=bool(text(form, "independent")),
         without_agreement=text(form, "without_agreement"),
         without_consent=text(form, "without_consent"),
         client_key=text(form, "client_key", 64) or None,
@@ -155,6 +163,7 @@ def _form(
         "missing": consents.missing(db, case),
         "named": [_place(language, field) for field in tried.errors if "." in field],
         "severed": case.kind in SEVERED,
+        "blinded": blinding.standing(db, case.id),
         "guided": case.state == "draft",
     }
     return render(request, "case/refer.html", status=tried.status, **context)

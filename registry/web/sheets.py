@@ -50,7 +50,7 @@ class Shown:
 def proof(db: Db, me: Me, case_id: UUID, opinion_id: UUID) -> Response:
     """What ``shanhai opinion verify`` checks."""
     case = cases.get(db, me, case_id)
-    opinions.row(db, case, opinion_id)
+    opinions.row(db, me, case, opinion_id)
     return _download(proofs.make(db, me, opinion_id), "application/json", f"{case.number}-opinion.json")
 
 

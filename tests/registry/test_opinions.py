@@ -140,6 +140,8 @@ def test_there_is_no_verb_that_changes_a_signed_opinion() -> None:
         "verify",
         "exists",
         "row",
+        "open_to",
+        "kept_from",
         "experts",
     }
 

@@ -98,6 +98,10 @@ opinion-add = Write an addendum
 opinion-addendum = Addendum
 
 talk-title = Discussion
+blinded-title = Independent opinions
+blinded-own = The experts asked do not see each other's opinions, marks or messages until all of them have answered. What you write in the discussion, all of them read.
+blinded-guest = You are asked for an opinion of your own. What other experts write about this case is kept from you, and yours from them, until everybody asked has answered.
+blinded-end = Let them read each other now
 talk-empty = Nothing has been said yet. Both hospitals read what is written here.
 talk-say = Say something to both hospitals
 talk-send = Send

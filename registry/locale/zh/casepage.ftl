@@ -89,6 +89,10 @@ opinion-add = 写补充意见
 opinion-addendum = 补充意见
 
 talk-title = 讨论
+blinded-title = 独立意见
+blinded-own = 在所有受邀专家都答复之前，他们互相看不到对方的意见、标注和留言。您在讨论中写的内容，所有专家都能看到。
+blinded-guest = 请您独立给出意见。在所有受邀专家都答复之前，您看不到其他专家对本病例所写的内容，他们也看不到您的。
+blinded-end = 现在就让专家互相可见
 talk-empty = 还没有留言。这里的内容双方医院都能看到。
 talk-say = 给双方医院留言
 talk-send = 发送

@@ -72,6 +72,7 @@ CASES: dict[tuple[str, str], Expect] = {
     ("GET", "/cases/{case_id}/access"): Expect(303, 404, 404, 200, frozenset({200})),
     ("GET", "/cases/{case_id}/people"): Expect(303, 404, 404, 200, frozenset({200})),
     ("GET", "/cases/{case_id}/restriction"): page(),
+    ("POST", "/cases/{case_id}/blinding/end"): act(),
     ("POST", "/cases/{case_id}/restriction"): act(participant=403, reason="colleague"),
     ("POST", "/cases/{case_id}/restriction/lift"): act(participant=403),
     ("POST", "/cases/{case_id}/restriction/team"): act("nurse", 403, person="00000000-0000-0000-0000-000000000001"),
