@@ -54,8 +54,8 @@ def sign(db: Tx, who: Member, case_id: UUID, **words: str) -> Opinion:
     return opinions.sign(db, stepped_up(who.actor), case_id, {**WORDS, "urgency": "routine", **words})
 
 
-def kinds(db: Tx, who: Member) -> set[str]:
-    return {told.kind for told in notices.for_actor(db, who.actor)}
+def kinds(db: Tx, who: Member) -> list[str]:
+    return sorted(told.kind for told in notices.for_actor(db, who.actor))
 
 
 def test_advisers_are_blind_to_each_other_until_each_has_answered(world: World, pool: Pool) -> None:
@@ -112,7 +112,7 @@ def test_advisers_are_blind_to_each_other_until_each_has_answered(world: World, 
         assert [post.text for post in messages.thread(db, other[1].actor, case_id)] == ["Thank you both."]
         assert messages.hearers(db, expert.actor, case) == {cast.surgeon.id}
         assert {one.referral.to_organisation_id for one in referrals.for_case(db, expert.actor, case_id)} == {cast.kashgar.id}
-        assert kinds(db, expert) == {"referral-allocated", "message-posted"}
+        assert kinds(db, expert) == ["message-posted", "referral-allocated"]
         # what is drawn by others is not in what one signs
         second = sign(db, expert, case_id, recommendation="Nail.")
         signed = opinions.get(db, expert.actor, second.id)
@@ -145,6 +145,40 @@ def test_a_message_kept_from_somebody_does_not_call_them_to_their_list(world: Wo
         messages.post(db, cast.expert.actor, case_id=case.id, text="I would plate it.")
         assert worklist.items(db, other[0].actor).needs == []
         assert [item.action for item in worklist.items(db, cast.surgeon.actor).needs] == ["decide"]
+
+
+def test_who_has_answered_hears_of_no_decision_on_another_while_a_question_is_out(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        other = second_hospital(db, cast)
+        case = world.case(db, kind="fracture")
+        put(db, world, case, other)
+        mine = sign(db, other[0], case.id)
+        theirs = sign(db, cast.expert, case.id)
+        assert blinding.standing(db, case.id) is None
+        world.refer(db, case, **QUESTION)
+        before = kinds(db, other[0])
+        decisions.record(db, cast.surgeon.actor, case_id=case.id, opinion_id=theirs.id, choice="accept")
+        assert kinds(db, other[0]) == before
+        assert "decision-recorded" in kinds(db, cast.expert)
+        decisions.record(db, cast.surgeon.actor, case_id=case.id, opinion_id=mine.id, choice="reject", reason="Too late.")
+        assert "decision-recorded" in kinds(db, other[0])
+
+
+def test_what_an_expert_of_the_treating_hospital_advises_is_kept_too_and_what_its_surgeon_writes_is_not(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        other = second_hospital(db, cast)
+        at_home = people_of.join(db, cast.aral, "he.ping", "何平", "He Ping", "expert", specialty="hand-surgery")
+        case = world.case(db, kind="fracture")
+        put(db, world, case, other)
+        before = kinds(db, other[0])
+        opinion = sign(db, at_home, case.id)
+        messages.post(db, cast.surgeon.actor, case_id=case.id, text="Thank you.")
+        assert [item.opinion.id for item in opinions.for_case(db, cast.surgeon.actor, case.id)] == [opinion.id]
+        assert opinions.for_case(db, other[0].actor, case.id) == []
+        assert [post.text for post in messages.thread(db, other[0].actor, case.id)] == ["Thank you."]
+        assert kinds(db, other[0]) == sorted([*before, "message-posted"])
 
 
 def test_nothing_is_kept_where_nobody_asked_for_it(world: World) -> None:
