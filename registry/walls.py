@@ -232,8 +232,13 @@ def put_up(connection: Connection, application: str | None = None) -> None:
 
 
 def take_down(connection: Connection) -> None:
-    """Drop every policy, so that a migration may change what they speak of; rows stay hidden until ``put_up``."""
+    """Drop every policy, so that a migration may change what they speak of; rows stay hidden until ``put_up``.
+
+    Not to the owner of the tables, as which a migration changes what lies in them.
+    """
     if connection.dialect.name == "postgresql":
+        for table in connection.scalars(text(_FORCED)).all():
+            connection.exec_driver_sql(f'ALTER TABLE "{table}" NO FORCE ROW LEVEL SECURITY')
         for table, name in connection.execute(text("SELECT tablename, policyname FROM pg_policies WHERE schemaname = 'public'")).all():
             connection.exec_driver_sql(f'DROP POLICY "{name}" ON "{table}"')
 
@@ -270,6 +275,7 @@ def check(database: Database) -> None:
         )
 
 
+_FORCED = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relforcerowsecurity"
 _STANDING = """
     SELECT rolsuper OR rolbypassrls, coalesce(current_setting(:acting, true), '') <> '',
            EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_has_role(relowner, 'USAGE'))

@@ -3,11 +3,13 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
 from core.db import Database
 from core.errors import Unavailable
 from core.tables import Base
-from registry import schema
+from registry import schema, walls
+from tests import cast as people_of
 from tests.conftest import Engine
 
 
@@ -43,3 +45,19 @@ def test_a_role_that_does_not_own_the_tables_is_told_so(database: Database, engi
         with pytest.raises(Unavailable, match="database-role-not-owner") as refused:
             schema.upgrade(database)
         assert "SHANHAI_OWNER_DATABASE_URL" in str(refused.value.params["cure"])
+
+
+def test_a_migration_reaches_the_rows_behind_the_wall(blank_engine: Engine) -> None:
+    owner = blank_engine.open(blank_engine.owner_url)
+    schema.upgrade(owner)
+    with owner.begin() as db:
+        people_of.make(db)
+        rows = db.scalar(text("SELECT count(*) FROM audit_events"))
+    with owner.begin() as db:
+        walls.take_down(db.connection())
+        assert db.scalar(text("SELECT count(*) FROM audit_events")) == rows > 0
+        walls.put_up(db.connection())
+    with owner.at_the_edge().begin() as db:
+        seen = db.scalar(text("SELECT count(*) FROM audit_events"))
+        assert seen == (0 if db.get_bind().dialect.name == "postgresql" else rows)
+    owner.close()

@@ -16,7 +16,7 @@ from sqlalchemy import Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from auth import agreements, grants, invitations, organisations, proposals
+from auth import agreements, blinding, grants, invitations, organisations, proposals
 from core import audit, ids
 from core.actor import Actor
 from core.db import ACTING, Database, Tx
@@ -130,6 +130,8 @@ def rows_of_everything(world: World, pool: Pool) -> Full:
         hotan = organisations.create(db, name="和田地区医院", name_en="Hotan District Hospital", city="和田")
         people_of.join(db, hotan, "yu.jie", "于洁", "Yu Jie", "coordinator")
         world.refer(db, shared, to_organisation_id=hotan.id, without_agreement="The nearest.")
+        blinding.begin(db, surgeon, organisation_id=shared.organisation_id, case_id=shared.id)
+        blinding.lift(db, surgeon, shared.id, "hospital")
         preferences.choose(db, surgeon, Choices())
         where = {"url": "https://systems.aral.example/in", "urgency": "routine", "language": "zh"}
         hook, _ = hooks.set_up(db, admin, name="on call", form="standard", fits=lambda _: True, **where)
