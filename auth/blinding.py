@@ -109,11 +109,6 @@ def open_to(
     return or_(*ways)
 
 
-def in_the_dark(db: Tx, actor: Actor, *, organisation_id: UUID, case_id: UUID) -> bool:
-    """Whether a blinding binds this actor: it stands, and they come from another hospital."""
-    return actor.organisation_id != organisation_id and standing(db, case_id) is not None
-
-
 def kept_from(
     db: Tx, case_id: UUID, *, author_id: UUID, author_organisation_id: UUID, person_ids: Iterable[UUID], advice: bool = False
 ) -> set[UUID]:

@@ -310,12 +310,6 @@ def kept_from(db: Tx, case: Case, opinion: Opinion, person_ids: set[UUID]) -> se
     return blinding.kept_from(db, case.id, author_id=writer, author_organisation_id=house, person_ids=person_ids, advice=True)
 
 
-def exists(db: Tx, case: Case) -> Opinion | None:
-    """The newest signed opinion of a case the caller holds."""
-    rows = select(Opinion).where(Opinion.case_id == case.id, Opinion.addendum_to.is_(None))
-    return db.scalar(rows.order_by(Opinion.signed_at.desc(), Opinion.id.desc()).limit(1))
-
-
 def row(db: Tx, actor: Actor, case: Case, opinion_id: UUID) -> Opinion:
     """An opinion of a case the caller holds. NotFound for one of another case, and for what a blinding keeps from the actor."""
     found = db.scalar(select(Opinion).where(Opinion.id == opinion_id, Opinion.case_id == case.id, open_to(actor)))

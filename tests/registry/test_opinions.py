@@ -138,7 +138,6 @@ def test_there_is_no_verb_that_changes_a_signed_opinion() -> None:
         "get",
         "canonical",
         "verify",
-        "exists",
         "row",
         "open_to",
         "kept_from",
