@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,20 +51,41 @@ class Owner(NamedTuple):
 
 
 class Ports:
-    """Free loopback ports. Held open until all are drawn, so that no two are alike."""
+    """Loopback ports that stay free between being drawn and being listened on.
+
+    They lie below the range from which kernels hand out the ports of outgoing connections, and each process draws
+    from a block of its own, the first port of which it holds for as long as it lives.
+    """
+
+    BLOCKS = range(10_000, 20_000, 100)
+    _gate: socket.socket | None = None
+    _drawn = 0
+
+    @classmethod
+    def draw(cls, count: int) -> list[int]:
+        """``count`` different ports; the ones 10,000 above are this process's too (SeaweedFS derives a port so)."""
+        if cls._gate is None:
+            cls._gate = next(filter(None, map(cls._hold, cls.BLOCKS)))
+        first = int(cls._gate.getsockname()[1])
+        found: list[int] = []
+        while len(found) < count:
+            port = first + 1 + cls._drawn % (cls.BLOCKS.step - 1)
+            cls._drawn += 1
+            if probe := cls._hold(port):
+                probe.close()
+                found.append(port)
+        return found
 
     @staticmethod
-    def draw(count: int) -> list[int]:
-        """``count`` different ports, each also free 10,000 above (SeaweedFS derives a gRPC port so)."""
-        with ExitStack() as held:
-            found: list[int] = []
-            while len(found) < count:
-                listener = held.enter_context(socket.socket())
-                listener.bind(("127.0.0.1", 0))
-                port = int(listener.getsockname()[1])
-                if port < 55_000:
-                    found.append(port)
-            return found
+    def _hold(port: int) -> socket.socket | None:
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", port))
+            holder.listen()
+        except OSError:
+            holder.close()
+            return None
+        return holder
 
 
 class Server:
