@@ -44,7 +44,7 @@ class Countersignature(Base):
 
 def needed(content: dict[str, Any]) -> bool:
     """Whether the bytes of an opinion say that it is given only with a countersignature; an unknown schema says so too."""
-    return content.get("schema") != "shanhai/opinion/1"
+    return content.get("schema") not in ("shanhai/opinion/1", "shanhai/opinion/3")
 
 
 def state(canonical: bytes, countersigner: dict[str, Any], at: dt.datetime) -> bytes:

@@ -34,7 +34,7 @@ def make(settings: Settings) -> None:
 
 def make_apart(settings: Settings) -> None:
     """``make`` in a process of its own. Exits with its status when it fails."""
-    print("Making the sample world: two hospitals, nine people, ten cases with pictures. It takes about a minute.", flush=True)
+    print("Making the sample world: three hospitals, twelve people, eleven cases with pictures. It takes about a minute.", flush=True)
     started = time.monotonic()
     child = get_context("spawn").Process(target=_make_as_child, args=(settings,))
     child.start()

@@ -160,7 +160,7 @@ def _draft(model: type[Document], raw: Typed, row: DraftRow, about: UUID | None)
 
 
 def _noun(model: type[Document]) -> str:
-    return "opinion" if model.TYPE in ("opinion", "addendum") else "entry"
+    return "opinion" if model.TYPE in ("opinion", "joint", "addendum") else "entry"
 
 
 def _slot(about: UUID | None) -> str:

@@ -12,6 +12,7 @@ import datetime as dt
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -25,15 +26,15 @@ from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Denied, Invalid, NotFound, PreconditionFailed
-from core.keyring import verifies
 from core.tables import Base, IdColumn
-from registry import audience, cases, countersignatures, drafts, evidence, notices, presented, referrals
+from registry import audience, cases, countersignatures, drafts, evidence, joinings, notices, presented, referrals
 from registry.cases import Case
 from registry.countersignatures import Countersignature
 from registry.drafts import Draft
 from registry.forms import fields
 from registry.forms.fields import Document, Raw
-from registry.forms.opinion import AddendumText, OpinionText
+from registry.forms.opinion import AddendumText, JointText, OpinionText
+from registry.joinings import Joined, Joining
 from registry.outgoing import Referral
 
 SCHEMA = "shanhai/opinion/1"
@@ -69,35 +70,26 @@ class Signed:
     """A signed opinion as shown: everything in ``content`` is read back from the frozen bytes.
 
     ``content["sections"]`` lists {name, label, text, code}; ``images``, ``marks`` and ``entries`` what it
-    relied on; ``countersigned`` is what the senior of a trainee signed; ``addenda`` follow oldest first.
+    relied on; ``countersigned`` is what the senior of a trainee signed; ``joined`` how the experts stand to it, whose opinions
+    a joint one joins; ``addenda`` follow oldest first.
     """
 
     opinion: Opinion
     content: dict[str, Any]
     addenda: tuple["Signed", ...] = ()
     countersigned: dict[str, Any] | None = None
+    joined: tuple[Joined, ...] = ()
+
+    @property
+    def giver(self) -> dict[str, Any]:
+        """Who answers for it, as the signed bytes name them: its signer, or the senior of one in training."""
+        given: dict[str, Any] = (self.countersigned or {}).get("countersigner") or self.content["signer"]
+        return given
 
     @property
     def author_signed_at(self) -> dt.datetime:
         """When the author signed."""
         return dt.datetime.fromisoformat(self.content["signed_at"])
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a signed opinion is what was signed: its hash, its signatures, and the objects it names.
-
-    ``countersignature_holds`` is None for one that needs no countersignature.
-    """
-
-    whole: bool
-    hash_holds: bool
-    signature_holds: bool
-    countersignature_holds: bool | None
-    key_of_hospital: bool
-    changed: tuple[str, ...]
-    sha256: str
-    signed_at: dt.datetime
 
 
 # --- writing -------------------------------------------------------------------------------------------
@@ -165,15 +157,17 @@ def freeze(
     addendum_to: UUID | None,
     subject: str | None,
     schema: str = SCHEMA,
+    joins: Sequence[dict[str, Any]] = (),
 ) -> tuple[Opinion, bytes]:
     """The draft as canonical bytes, signed with the hospital's key, and the row they are to become; the draft is gone.
 
+    ``joins`` names what a joint opinion joins: ``id``, ``sha256`` and ``giver`` of each.
     For verbs that have checked who signs. Raises as ``sign`` does.
     """
     cases.hold(db, case)
     base = _may_add(db, actor, case, addendum_to)
-    model = _model(addendum_to)
-    written = drafts.read(db, actor, case, model, addendum_to, _start(db, actor, case, addendum_to))
+    model = JointText if joins else _model(addendum_to)
+    written = drafts.read(db, actor, case, model, addendum_to, {} if joins else _start(db, actor, case, addendum_to))
     if written.saved_at is None and not raw:
         raise Conflict("opinion-nothing-to-sign")
     if version is not None and version != written.version:
@@ -194,7 +188,7 @@ def freeze(
         signed_at=ids.now(),
         urgency=getattr(words, "urgency", None),
     )
-    content = _content(db, actor, case, opinion, base, words) | {"schema": schema}
+    content = _content(db, actor, case, opinion, base, words) | {"schema": schema} | ({"joins": list(joins)} if joins else {})
     canonical = rfc8785.dumps(content)
     opinion.sha256 = hashlib.sha256(canonical).hexdigest()
     opinion.signature = db.keyring.sign(db, actor.organisation_id, canonical)
@@ -203,10 +197,10 @@ def freeze(
     return opinion, canonical
 
 
-def give(db: Tx, actor: Actor, case: Case, opinion: Opinion, canonical: bytes) -> None:
+def give(db: Tx, actor: Actor, case: Case, opinion: Opinion, canonical: bytes, *, but: Set[UUID] = frozenset()) -> None:
     """Put a signed opinion before its readers: it stands in the case, answers its question, and they are told.
 
-    ``actor`` is whose signature makes it whole. For verbs that record the act.
+    ``actor`` is whose signature makes it whole, ``but`` who is told by the caller. For verbs that record the act.
     """
     opinion.document = cases.seal(db, case, "opinion", "opinions", opinion.id, canonical)
     db.add(opinion)
@@ -218,7 +212,7 @@ def give(db: Tx, actor: Actor, case: Case, opinion: Opinion, canonical: bytes) -
             cases.raise_urgency(db, actor, case, opinion.urgency, "opinion")
     told = audience.participants(db, case) | ({referral.requested_by} if referral else set())
     kind = "opinion-addendum" if opinion.addendum_to else "opinion-signed"
-    notices.tell(db, told - kept_from(db, case, opinion, told), kind, case, but=actor.person_id)
+    notices.tell(db, told - kept_from(db, case, opinion, told) - but, kind, case, but=actor.person_id)
 
 
 # --- reading -------------------------------------------------------------------------------------------
@@ -229,8 +223,8 @@ def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Signed]:
     case = cases.reach(db, actor, case_id, "opinion:read")
     cases.seen(db, actor, case, "opinion:read")
     rows = list(db.scalars(select(Opinion).where(Opinion.case_id == case.id, open_to(actor)).order_by(Opinion.signed_at, Opinion.id)))
-    second = countersignatures.of_case(db, case)
-    whole = {row.id: _signed(db, case, row, second.get(row.id)) for row in rows}
+    second, joined = countersignatures.of_case(db, case), joinings.of_case(db, case)
+    whole = {row.id: _signed(db, case, row, second.get(row.id), joined.get(row.id, [])) for row in rows}
     addenda: dict[UUID, list[Signed]] = {}
     for row in rows:
         if row.addendum_to is not None:
@@ -249,7 +243,7 @@ def whole(db: Tx, actor: Actor, case_id: UUID, opinion_id: UUID) -> Signed:
 def get(db: Tx, actor: Actor, opinion_id: UUID) -> Signed:
     """One signed opinion or addendum; recorded."""
     row, case = reach(db, actor, opinion_id)
-    return _signed(db, case, row, countersignatures.of_opinion(db, row.id))
+    return _signed(db, case, row, countersignatures.of_opinion(db, row.id), joinings.of_opinion(db, row.id))
 
 
 def reach(db: Tx, actor: Actor, opinion_id: UUID) -> tuple[Opinion, Case]:
@@ -266,30 +260,6 @@ def canonical(db: Tx, actor: Actor, opinion_id: UUID) -> bytes:
     """The very bytes that were signed, for whoever checks them elsewhere; recorded."""
     row, case = reach(db, actor, opinion_id)
     return cases.unseal(db, case, "opinion", "opinions", row.id, row.document)
-
-
-def verify(db: Tx, actor: Actor, opinion_id: UUID) -> Verdict:
-    """Check a signed opinion: the hash and signatures of its bytes, the hospital's key, and the objects it names now."""
-    row, case = reach(db, actor, opinion_id)
-    text = cases.unseal(db, case, "opinion", "opinions", row.id, row.document)
-    content = json.loads(text)
-    second = countersignatures.of_opinion(db, row.id)
-    hash_holds = hashlib.sha256(text).hexdigest() == row.sha256
-    signature_holds = verifies(row.public_key, text, row.signature)
-    countersignature_holds = _given(db, case, text, second) if countersignatures.needed(content) else None
-    key = db.keyring.public_key(db, row.author_organisation_id)
-    key_of_hospital = key == row.public_key and (second is None or key == second.public_key)
-    changed = tuple(evidence.changed(db, case, content))
-    return Verdict(
-        whole=hash_holds and signature_holds and countersignature_holds is not False and key_of_hospital and not changed,
-        hash_holds=hash_holds,
-        signature_holds=signature_holds,
-        countersignature_holds=countersignature_holds,
-        key_of_hospital=key_of_hospital,
-        changed=changed,
-        sha256=row.sha256,
-        signed_at=row.signed_at,
-    )
 
 
 def open_to(actor: Actor) -> ColumnElement[bool]:
@@ -347,15 +317,10 @@ def _content(db: Tx, actor: Actor, case: Case, opinion: Opinion, base: Opinion |
     }
 
 
-def _signed(db: Tx, case: Case, opinion: Opinion, second: Countersignature | None) -> Signed:
+def _signed(db: Tx, case: Case, opinion: Opinion, second: Countersignature | None, joined: list[Joining]) -> Signed:
     content: dict[str, Any] = json.loads(cases.unseal(db, case, "opinion", "opinions", opinion.id, opinion.document))
-    return Signed(opinion, content, countersigned=json.loads(countersignatures.statement(db, case, second)) if second else None)
-
-
-def _given(db: Tx, case: Case, text: bytes, second: Countersignature | None) -> bool:
-    return second is not None and countersignatures.holds(
-        text, countersignatures.statement(db, case, second), second.signature, second.public_key
-    )
+    countersigned = json.loads(countersignatures.statement(db, case, second)) if second else None
+    return Signed(opinion, content, countersigned=countersigned, joined=joinings.shown(db, case, content, joined))
 
 
 def _start(db: Tx, actor: Actor, case: Case, addendum_to: UUID | None) -> drafts.Typed:

@@ -16,7 +16,7 @@ from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid
 from core.keyring import verifies
-from registry import cases, countersignatures, opinions
+from registry import cases, countersignatures, joinings, opinions
 
 SCHEMA = "shanhai/opinion-proof/1"
 LARGEST = 16_000_000
@@ -35,6 +35,7 @@ class _Given(BaseModel):
 class _Proof(_Given):
     proof: str = Field(alias="schema", pattern=f"^{SCHEMA}$")
     countersignature: _Given | None
+    joinings: list[_Given] = Field(default=[], max_length=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Checked:
     """What a proof shows. ``content`` are the signed bytes read; ``keys`` the public keys used, in hex.
 
     ``countersignature_holds`` is None for an opinion that needs none; ``countersigner`` is whom its statement names.
+    ``joinings`` says of each expert whom a joint opinion asks to join whether they have: None where there is no statement.
     """
 
     content: dict[str, Any]
@@ -50,11 +52,13 @@ class Checked:
     countersignature_holds: bool | None
     countersigner: dict[str, Any] | None
     keys: frozenset[str]
+    joinings: tuple[tuple[dict[str, Any], bool | None], ...] = ()
 
     @property
     def holds(self) -> bool:
         """Whether everything that has to be signed is."""
-        return self.signature_holds and self.countersignature_holds is not False
+        joined = [good for _, good in self.joinings]
+        return self.signature_holds and False not in (self.countersignature_holds, *joined)
 
 
 def make(db: Tx, actor: Actor, opinion_id: UUID) -> bytes:
@@ -62,11 +66,14 @@ def make(db: Tx, actor: Actor, opinion_id: UUID) -> bytes:
     row, case = opinions.reach(db, actor, opinion_id)
     cases.note(db, actor, "opinion:export", case, object_type="opinion", object_id=row.id)
     second = countersignatures.of_opinion(db, row.id)
-    proof = {
+    proof: dict[str, Any] = {
         "schema": SCHEMA,
         **_given(opinions.canonical(db, actor, row.id), row.signature, row.public_key),
         "countersignature": _given(countersignatures.statement(db, case, second), second.signature, second.public_key) if second else None,
     }
+    joined = [row for row in joinings.of_opinion(db, row.id) if row.document is not None]
+    if joined:
+        proof["joinings"] = [_given(joinings.statement(db, case, one), one.signature or b"", one.public_key or b"") for one in joined]
     return json.dumps(proof, ensure_ascii=False, indent=1).encode()
 
 
@@ -76,7 +83,7 @@ def check(data: bytes) -> Checked:
         proof = _Proof.model_validate_json(data if len(data) <= LARGEST else b"")
         text, second = proof.document.encode(), proof.countersignature
         content = json.loads(text)
-        if content["schema"] not in (opinions.SCHEMA, countersignatures.TRAINEE):
+        if content["schema"] not in (opinions.SCHEMA, countersignatures.TRAINEE, joinings.SCHEMA):
             raise Invalid("proof-unreadable")
         statement = second.document.encode() if second else b""
         needed = countersignatures.needed(content)
@@ -89,10 +96,22 @@ def check(data: bytes) -> Checked:
             signature_holds=verifies(bytes.fromhex(proof.public_key), text, bytes.fromhex(proof.signature)),
             countersignature_holds=countersigned if needed else None,
             countersigner=json.loads(statement)["countersigner"] if needed and second else None,
-            keys=frozenset(given.public_key for given in (proof, second) if given),
+            keys=frozenset(given.public_key for given in (proof, second, *proof.joinings) if given),
+            joinings=_joined(text, content, proof.joinings),
         )
     except (ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Invalid("proof-unreadable") from error
+
+
+def _joined(text: bytes, content: dict[str, Any], given: list[_Given]) -> tuple[tuple[dict[str, Any], bool | None], ...]:
+    """How each expert asked stands to a joint opinion, and as broken whoever it does not ask."""
+    told: dict[tuple[str, str], tuple[dict[str, Any], bool | None]] = {joinings.same(who): (who, None) for who in joinings.others(content)}
+    for one in given:
+        statement = one.document.encode()
+        who = json.loads(statement)["joiner"]
+        good = joinings.holds(text, statement, bytes.fromhex(one.signature), bytes.fromhex(one.public_key))
+        told[joinings.same(who)] = (who, good and told.get(joinings.same(who), (who, False))[1] is not False)
+    return tuple(told.values())
 
 
 def _given(document: bytes, signature: bytes, public_key: bytes) -> dict[str, str]:

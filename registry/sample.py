@@ -1,4 +1,4 @@
-"""The sample world: two hospitals, their people, their rosters and ten cases over all states. Everybody in it is invented.
+"""The sample world: three hospitals, their people, their rosters and eleven cases over all states. Everybody in it is invented.
 
 Patients bear the names of trees and rivers, hospitals those of a plant and a view; histories are told with
 the clock of their day, through the same verbs a person uses. Passwords and secrets are fresh for every world.
@@ -45,6 +45,7 @@ class Cast:
     actors: dict[str, Actor]
     county: UUID
     seaview: UUID
+    pines: UUID
 
     def __getitem__(self, login: str) -> Actor:
         return self.actors[login]
@@ -57,6 +58,7 @@ class Cast:
 
 _COUNTY = ("沙枣县人民医院", "Shazao County People's Hospital", "沙枣")
 _SEAVIEW = ("望海手足外科医院", "Wanghai Hand and Foot Surgery Hospital", "望海")
+_PINES = ("听松骨科医院", "Tingsong Orthopaedic Hospital", "听松")
 
 # login, home, roles, name, name_en, title, language, zone, phone, licence, specialty
 _PEOPLE = (
@@ -118,6 +120,20 @@ _PEOPLE = (
     ),
     ("luo", "seaview", ("coordinator",), "罗宁", "Luo Ning", "远程医疗中心", "zh", "Asia/Shanghai", "+86 000 0000 0203", "", ""),
     ("he", "seaview", ("administrator",), "何静", "He Jing", "医务处", "zh", "Asia/Shanghai", "+86 000 0000 0204", "", ""),
+    (
+        "qiu",
+        "pines",
+        ("expert",),
+        "邱岳",
+        "Qiu Yue",
+        "主任医师",
+        "zh",
+        "Asia/Shanghai",
+        "+86 000 0000 0301",
+        "SAMPLE-0301",
+        "orthopaedic_trauma",
+    ),
+    ("jiang", "pines", ("coordinator",), "江岚", "Jiang Lan", "远程医疗中心", "zh", "Asia/Shanghai", "+86 000 0000 0302", "", ""),
 )
 
 
@@ -128,14 +144,16 @@ def is_empty(database: Database) -> bool:
 
 
 def people_and_hospitals(db: Tx) -> tuple[Cast, list[Account]]:
-    """The two hospitals with their agreement, and everybody who works there, able to sign in."""
+    """The hospitals with the agreements of the county's, and everybody who works there, able to sign in."""
     homes = {
         "county": organisations.create(db, name=_COUNTY[0], name_en=_COUNTY[1], city=_COUNTY[2], time_zone="Asia/Urumqi"),
         "seaview": organisations.create(db, name=_SEAVIEW[0], name_en=_SEAVIEW[1], city=_SEAVIEW[2], time_zone="Asia/Shanghai"),
+        "pines": organisations.create(db, name=_PINES[0], name_en=_PINES[1], city=_PINES[2], time_zone="Asia/Shanghai"),
     }
-    county, seaview = homes["county"].id, homes["seaview"].id
+    county, seaview, pines = (homes[name].id for name in ("county", "seaview", "pines"))
     ends, covers = ids.now().date() + AGREED_FOR, ("consultation", "follow_up", "transfer")
-    agreements.agree(db, Actor.system(county), other_id=seaview, ends=ends, covers=covers)
+    for other in (seaview, pines):
+        agreements.agree(db, Actor.system(county), other_id=other, ends=ends, covers=covers)
     acting: dict[str, Actor] = {}
     accounts: list[Account] = []
     for login, home, roles, name, name_en, title, language, zone, phone, licence, specialty in _PEOPLE:
@@ -150,7 +168,7 @@ def people_and_hospitals(db: Tx) -> tuple[Cast, list[Account]]:
         roles_there = actors.roles(db, person.id, homes[home].id)
         acting[login] = Actor(person.id, homes[home].id, roles_there, language=language, time_zone=zone)
         accounts.append(Account(roles[0], homes[home].name_en, login, password, secret, ""))
-    return Cast(acting, county, seaview), accounts
+    return Cast(acting, county, seaview, pines), accounts
 
 
 def put_on_duty(db: Tx, cast: Cast) -> None:

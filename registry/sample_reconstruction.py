@@ -1,4 +1,4 @@
-"""Stories of the sample world about bone, skin and silence: an open tibia, a free flap, and a question that nobody takes."""
+"""Stories of the sample world about bone, skin and silence: an open tibia, a free flap, a question nobody takes, and two experts apart."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -144,4 +144,34 @@ def _silence(cast: Cast) -> Story:
     referrals.allocate(db, cast["luo"], referral.id, expert_id=steps.id_of(cast["su"]))
 
 
-STORIES: tuple[Callable[[Cast], Story], ...] = (_free_flap, _open_tibia, _silence)
+def _two_minds(cast: Cast) -> Story:
+    """Asked of two hospitals apart: one expert has answered, and the other reads nothing of it until they have too."""
+    born, hand = dt.date(1971, 3, 14), Hand(side="left", seed=97)
+    db = yield ago(days=2, hours=4)
+    case = steps.open_case(db, cast, "fracture", "杜仲", "female", born, "S26-1097")
+    steps.injury(
+        db, cast["lin"], case, ago(days=9), mechanism="other", side="left", region=["hand"], energy="low", evidence=["photo", "radiograph"],
+        note="跌倒后左环指近节骨折，外院夹板固定 9 天，手指旋转约 15°。Fell nine days ago; splinted; the ring finger is turned by about 15°.",
+    )  # fmt: skip
+    film = steps.film(hand, steps.subject("DU^ZHONG", "S26-1097", born, "F"), ago(minutes=40), 109)
+    yield Files(cast["lin"], case, (("IMG_2160.jpg", lambda: photos.hand_photo(hand)), ("ring-pa.dcm", film)))
+    db = yield ago(days=2)
+    words = "左环指近节骨折，旋转畸形约 15°：现在手术矫正，还是等愈合后截骨？Correct the turn now, or cut the bone once it has healed?"
+    asked = [
+        referrals.request(
+            db, cast["lin"], case_id=case.id, to_organisation_id=house, question=words, specialty="hand_surgery", independent=True
+        )
+        for house in (cast.seaview, cast.pines)
+    ]
+    for referral, coordinator, expert in zip(asked, ("luo", "jiang"), ("su", "qiu"), strict=True):
+        referrals.allocate(db, cast[coordinator], referral.id, expert_id=steps.id_of(cast[expert]))
+        referrals.acknowledge(db, cast[expert], referral.id)
+    db = yield ago(days=1, hours=6)
+    steps.opinion(
+        db, cast, "su", case, findings="近节斜形骨折，已有少量骨痂。Oblique fracture of the proximal phalanx, some callus.",
+        classification="左环指近节指骨干斜形骨折。", recommendation="尽早切开，清除骨痂，矫正旋转，螺钉固定。Open now, correct the turn, screws.",
+        urgency="routine", monitoring="术后即查旋转：握拳时各指指向舟骨。Check the turn in a fist.", limits=steps.LIMITS,
+    )  # fmt: skip
+
+
+STORIES: tuple[Callable[[Cast], Story], ...] = (_free_flap, _open_tibia, _silence, _two_minds)

@@ -152,6 +152,25 @@ PRESENTATIONS: Table = {
     ("lapsed", "lapse"): None,
 }
 
+JOINING_STATES = ("asked", "joined", "declined", "lapsed")
+JOINING_EVENTS = ("join", "decline", "lapse")
+
+# How an expert stands to a joint opinion. Who declined may still join; lapse: another joint opinion asks them now.
+JOININGS: Table = {
+    ("asked", "join"): "joined",
+    ("asked", "decline"): "declined",
+    ("asked", "lapse"): "lapsed",
+    ("joined", "join"): None,
+    ("joined", "decline"): None,
+    ("joined", "lapse"): None,
+    ("declined", "join"): "joined",
+    ("declined", "decline"): None,
+    ("declined", "lapse"): None,
+    ("lapsed", "join"): None,
+    ("lapsed", "decline"): None,
+    ("lapsed", "lapse"): None,
+}
+
 REVIEW_STATES = ("waiting", "countersigned", "returned", "replaced")
 REVIEW_EVENTS = ("countersign", "return", "replace")
 

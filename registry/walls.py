@@ -141,6 +141,13 @@ WALLS = {
     "message_marks": Wall("how far a person has read", MINE, MINE, MINE),
     "opinions": Wall("advisers sign, and what is signed stays", CASE, CASE),
     "countersignatures": Wall("advisers countersign, and what is signed stays", CASE, CASE),
+    "joinings": Wall(
+        "experts of several hospitals join what one of them signed",
+        CASE,
+        CASE,
+        CASE,
+        columns=("state", "decided_at", "document", "signature", "public_key", "words"),
+    ),
     "presentations": Wall(
         "the asker learns for whom an opinion waits and may take the question back; no third hospital knows of it",
         f"{OWN} OR ({_WRITER}) AND ({GUEST})",

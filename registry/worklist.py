@@ -16,11 +16,12 @@ from auth import rules
 from core import ids
 from core.actor import Actor
 from core.db import Tx
-from registry import board, cases, followups, messages, notices, questions, referrals, reviews
+from registry import board, cases, followups, messages, notices, opinions, questions, referrals, reviews
 from registry.cases import Case
 from registry.choices import Decision
 from registry.clocks import Reading
 from registry.followups import Visit
+from registry.joinings import Joining
 from registry.messages import Message, MessageMark
 from registry.opinions import Opinion
 from registry.outgoing import Referral
@@ -37,6 +38,7 @@ ACTIONS = (
     "acknowledge",
     "allocate",
     "decide",
+    "join",
     "correct-entry",
     "countersign-entry",
     "refer-again",
@@ -124,6 +126,7 @@ def _candidates(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
     yield from _to_countersign(db, actor, now)
     yield from (item for item in _presented(db, actor, now) if item.action == "name-senior")
     yield from _asked_of_me(db, actor, now)
+    yield from _to_join(db, actor)
     if _may_own(actor, "entry:countersign"):
         for review, case in reviews.waiting(db, actor, limit=LIMIT):
             yield Item(case, "countersign-entry", review.at, _urgency(case), entry_id=review.entry_id)
@@ -148,6 +151,21 @@ def _to_countersign(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
     for presentation, case, referral in _presentations(db, actor, Presentation.senior_id == actor.person_id):
         if questions.countersigner(db, presentation) == actor.person_id:
             yield _of_presentation(case, presentation, referral, "countersign", now)
+
+
+def _to_join(db: Tx, actor: Actor) -> Iterator[Item]:
+    """Joint opinions whose signers ask this expert to stand behind them too."""
+    rows = (
+        select(Joining, Case)
+        .join(Case, Case.id == Joining.case_id)
+        .join(Opinion, Opinion.id == Joining.joint_id)
+        .where(cases.visible(actor, "opinion:sign"), opinions.open_to(actor))
+        .where(Joining.person_id == actor.person_id, Joining.state == "asked", Case.state.in_(CASE_OPEN))
+        .order_by(Joining.id)
+        .limit(LIMIT)
+    )
+    for joining, case in db.execute(rows):
+        yield Item(case, "join", joining.asked_at, _urgency(case), opinion_id=joining.joint_id)
 
 
 def _presented(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
@@ -251,12 +269,13 @@ def _to_allocate(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
 
 
 def _to_decide(db: Tx, actor: Actor) -> Iterator[Item]:
-    """Opinions on which the treating hospital has not decided."""
+    """Opinions on which the treating hospital has not decided; a joint one stands for those that were joined to it."""
     decided = exists().where(Decision.opinion_id == Opinion.id)
+    joined = exists().where(Joining.opinion_id == Opinion.id, Joining.state == "joined")
     rows = (
         select(Opinion, Case)
         .join(Case, Case.id == Opinion.case_id)
-        .where(cases.visible(actor, "decision:write"), Opinion.addendum_to.is_(None), ~decided)
+        .where(cases.visible(actor, "decision:write"), Opinion.addendum_to.is_(None), ~decided, ~joined)
         .where(Case.organisation_id == actor.organisation_id, Case.state.in_(CASE_OPEN))
         .order_by(Opinion.id)
         .limit(LIMIT)

@@ -18,6 +18,14 @@ class OpinionText(Document):
     limits: Annotated[str, Field("opinion", "note", required=True, quick=True, help=True)] = ""
 
 
+class JointText(OpinionText):
+    """What experts who have each advised say together."""
+
+    TYPE: ClassVar[str] = "joint"
+
+    differences: Annotated[str, Field("opinion", "note", quick=True, help=True)] = ""
+
+
 class AddendumText(Document):
     """What is added to a signed opinion."""
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from auth import policy
 from core import audit, checkpoints, verification
 from core.errors import Invalid
-from registry import access, consents, decisions, followups, opinions, referrals
+from registry import access, consents, decisions, followups, opinions, referrals, verdicts
 from registry.opinions import Signed
 from registry.outgoing import Referral
 from registry.web import api_models as m
@@ -55,13 +55,13 @@ def withdraw(db: Db, me: Me, referral_id: UUID, given: m.ReasonIn) -> m.Referral
 @router.get("/cases/{case_id}/opinions")
 def list_opinions(db: Db, me: Me, case_id: UUID) -> list[m.OpinionOut]:
     """The signed opinions of a case with their addenda; recorded."""
-    return [_opinion(signed) for signed in opinions.for_case(db, me, case_id)]
+    return [opinion_out(signed) for signed in opinions.for_case(db, me, case_id)]
 
 
 @router.get("/opinions/{opinion_id}/verdict")
 def verify_opinion(db: Db, me: Me, opinion_id: UUID) -> m.VerdictOut:
     """Whether a signed opinion, and what it rests on, is as it was signed."""
-    return m.VerdictOut.model_validate(opinions.verify(db, me, opinion_id))
+    return m.VerdictOut.model_validate(verdicts.verify(db, me, opinion_id))
 
 
 @router.get("/cases/{case_id}/opinion/draft")
@@ -88,7 +88,7 @@ def sign_opinion(
     is, then say so with the ``subject`` of the case.
     """
     row = opinions.sign(db, me, case_id, addendum_to=addendum_to, version=version, subject=subject)
-    return _opinion(opinions.get(db, me, row.id))
+    return opinion_out(opinions.get(db, me, row.id))
 
 
 @router.get("/cases/{case_id}/decisions")
@@ -180,7 +180,8 @@ def _referral(row: Referral, question: str = "") -> m.ReferralOut:
     return m.ReferralOut.model_validate(row).model_copy(update={"question": question})
 
 
-def _opinion(signed: Signed) -> m.OpinionOut:
+def opinion_out(signed: Signed) -> m.OpinionOut:
+    """A signed opinion as the API gives it."""
     row = signed.opinion
     return m.OpinionOut(
         id=row.id,
@@ -190,7 +191,17 @@ def _opinion(signed: Signed) -> m.OpinionOut:
         sha256=row.sha256,
         content=signed.content,
         countersigned=signed.countersigned,
-        addenda=[_opinion(extra) for extra in signed.addenda],
+        joined=[
+            m.JoinedOut(
+                opinion_id=one.joining.opinion_id,
+                person_id=one.joining.person_id,
+                state=one.joining.state,
+                decided_at=one.joining.decided_at,
+                words=one.words,
+            )
+            for one in signed.joined
+        ],
+        addenda=[opinion_out(extra) for extra in signed.addenda],
     )
 
 

@@ -228,8 +228,21 @@ class OpinionDraftOut(BaseModel):
     saved_at: dt.datetime | None
 
 
+class JoinedOut(BaseModel):
+    """How an expert, whose opinion a joint one joins, stands to it; ``words`` is why they declined."""
+
+    opinion_id: UUID
+    person_id: UUID
+    state: str
+    decided_at: dt.datetime | None
+    words: str
+
+
 class OpinionOut(BaseModel):
-    """A given opinion, read back from its frozen bytes; ``countersigned`` is the statement of a trainee's senior."""
+    """A given opinion, read back from its frozen bytes; ``countersigned`` is the statement of a trainee's senior.
+
+    ``joined`` is empty but for a joint opinion.
+    """
 
     id: UUID
     author_id: UUID
@@ -238,6 +251,7 @@ class OpinionOut(BaseModel):
     sha256: str
     content: dict[str, Any]
     countersigned: dict[str, Any] | None
+    joined: list[JoinedOut]
     addenda: list["OpinionOut"]
 
 
@@ -248,6 +262,7 @@ class VerdictOut(Shown):
     hash_holds: bool
     signature_holds: bool
     countersignature_holds: bool | None
+    joinings_hold: bool | None
     key_of_hospital: bool
     changed: list[str]
     sha256: str

@@ -18,7 +18,7 @@ from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Invalid, NotFound
-from registry import cases, decisions, opinions, presentations, referrals
+from registry import cases, decisions, opinions, presentations, referrals, verdicts
 from registry.cases import Case
 from registry.drafts import Draft
 from registry.forms import shown
@@ -78,7 +78,7 @@ def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
 def check(request: Request, db: Db, me: Me, case_id: UUID, opinion_id: UUID) -> Response:
     """A signed opinion to print, with the outcome of checking it."""
     case = cases.get(db, me, case_id)
-    verdict = opinions.verify(db, me, opinion_id)
+    verdict = verdicts.verify(db, me, opinion_id)
     item = opinions.whole(db, me, case_id, opinion_id)
     return render(request, "case/opinion_check.html", item=item, verdict=verdict, **banner(request, db, me, case))
 

@@ -32,6 +32,7 @@ from registry.web.pages import label
 from registry.web.translations import language_of, translate
 
 router = APIRouter(include_in_schema=False)
+TITLES = {"opinion": "opinion-title", "addendum": "opinion-addendum", "joint": "joint-title"}
 PICTURES, EDGE = 12, 1280
 """How many pictures a sheet shows, those with marks first, and their longer side in pixels."""
 
@@ -141,12 +142,14 @@ def _told(db: Tx, me: Actor, item: Signed, context: dict[str, Any], language: st
 
 
 def _part(item: Signed, language: str, when: Clock) -> dict[str, Any]:
-    kind = "addendum" if item.opinion.addendum_to else "opinion"
+    kind = "addendum" if item.opinion.addendum_to else "joint" if item.joined else "opinion"
     signed = [("opinion-signed", item.content["signer"], item.author_signed_at)]
     if item.countersigned:
         signed.append(("opinion-countersigned", item.countersigned["countersigner"], item.opinion.signed_at))
+    others = [one for one in item.joined if one.giver["id"] != item.content["signer"]["id"]]
+    signed += [(f"joining-{one.joining.state}", one.giver, one.joining.decided_at or one.joining.asked_at) for one in others]
     return {
-        "title": translate(language, "opinion-addendum" if item.opinion.addendum_to else "opinion-title"),
+        "title": translate(language, TITLES[kind]),
         "sections": [
             {
                 "label": translate(language, f"form-{kind}-{one['name']}"),
@@ -155,6 +158,7 @@ def _part(item: Signed, language: str, when: Clock) -> dict[str, Any]:
             for one in item.content["sections"]
         ],
         "signatures": [_signature(key, who, at, language, when) for key, who, at in signed],
+        "declined": [one.words for one in others if one.words],
     }
 
 

@@ -130,12 +130,17 @@ class Teller:
     def opinions(self, signed: Iterable[Signed]) -> Iterator[Moment]:
         """Opinions and addenda."""
         for item in signed:
-            text = self._t("timeline-addendum" if item.opinion.addendum_to else "timeline-opinion")
+            text = self._t("timeline-addendum" if item.opinion.addendum_to else "timeline-joint" if item.joined else "timeline-opinion")
             second = item.countersigned
             yield Moment(item.author_signed_at, text, self.names.person(item.opinion.author_id), key=second is None, href="#opinion")
             if second is not None:
                 senior = self.names.person(UUID(second["countersigner"]["id"]))
                 yield Moment(item.opinion.signed_at, self._t("timeline-countersigned"), senior, key=True, href="#opinion")
+            for one in item.joined:
+                row = one.joining
+                if row.state in ("joined", "declined") and row.decided_at and row.person_id != item.opinion.author_id:
+                    said = self._t(f"timeline-joining-{row.state}")
+                    yield Moment(row.decided_at, said, self.names.person(row.person_id), one.words, key=True, href="#opinion")
             yield from self.opinions(item.addenda)
 
     def presentations(self, presented: Iterable[Presented]) -> Iterator[Moment]:

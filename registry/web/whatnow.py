@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from core.actor import Actor
+from registry import joint
 from registry.cases import Case
 from registry.decisions import Decided
 from registry.followups import Seen
@@ -59,7 +60,7 @@ class Known:
 
 def of(known: Known, me: Actor) -> Now:
     """The sentence for this reader."""
-    for ask in (_for_senior, _for_expert, _for_coordinator, _undecided, _drafted, _waiting, _afterwards):
+    for ask in (_for_senior, _to_join, _for_expert, _for_coordinator, _undecided, _drafted, _waiting, _afterwards):
         if (now := ask(known, me)) is not None:
             return now
     return Now(f"now-{known.case.state}")
@@ -73,6 +74,16 @@ def _for_senior(known: Known, me: Actor) -> Now | None:
             key = "name-senior" if row.author_id == me.person_id else "countersign"
             act = Act(f"now-act-{key}", f"/cases/{known.case.id}/presentations/{row.id}", main=True)
             return Now(f"now-{key}", (act,), True, row.signed_at)
+    return None
+
+
+def _to_join(known: Known, me: Actor) -> Now | None:
+    """A joint opinion that asks for this expert's name."""
+    for item in known.signed:
+        for one in item.joined:
+            if one.joining.state == "asked" and one.joining.person_id == me.person_id and known.case.state != "closed":
+                act = Act("now-act-join", f"/cases/{known.case.id}/joint/{item.opinion.id}", main=True)
+                return Now("now-join", (act,), True, one.joining.asked_at)
     return None
 
 
@@ -132,8 +143,8 @@ def _for_coordinator(known: Known, me: Actor) -> Now | None:
 
 
 def _undecided(known: Known, me: Actor) -> Now | None:
-    decided = {item.decision.opinion_id for item in known.decided}
-    open_ = [item for item in known.signed if item.opinion.id not in decided]
+    done = {item.decision.opinion_id for item in known.decided} | joint.replaced(list(known.signed))
+    open_ = [item for item in known.signed if item.opinion.id not in done]
     if not open_ or "decision:write" not in known.may or known.case.state == "closed":
         return None
     at = open_[-1].opinion

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from auth import organisations, people
 from core.db import Tx
+from registry import questions
 from registry.web.pages import in_language
 from registry.web.translations import translate
 
@@ -41,6 +42,10 @@ class Names:
             return name
         told = f"{name} {found.title}".strip() if self.language == "zh" else name
         return translate(self.language, "who-byline", name=told, hospital=self.hospital(found.organisation_id))
+
+    def phone(self, person_id: UUID) -> str:
+        """The number at which a person is reached; empty where there is none."""
+        return questions.contact(self.db, person_id).phone or ""
 
     def hospital(self, organisation_id: UUID) -> str:
         """A hospital's name."""

@@ -170,6 +170,8 @@ def _href(item: Item) -> str:
             return f"{base}/opinion"
         case "allocate":
             return f"{base}/referrals/{item.referral_id}"
+        case "join":
+            return f"{base}/joint/{item.opinion_id}"
         case "decide":
             return f"{base}/decision?opinion={item.opinion_id}"
         case "follow-up":

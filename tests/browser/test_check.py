@@ -31,6 +31,46 @@ def proof(**changed: Any) -> dict[str, Any]:
     return made | changed
 
 
+def joint(**changed: Any) -> dict[str, Any]:
+    """The proof of the joint opinion of docs/formats.md, which the other expert has joined."""
+    given = json.loads(TEXT.partition("```json joining\n")[2].partition("```")[0])
+    made = {
+        "schema": "shanhai/opinion-proof/1",
+        "document": given["opinion"],
+        "signature": given["opinion_signature"],
+        "public_key": given["public_key"],
+        "countersignature": None,
+        "joinings": [{"document": given["statement"], "signature": given["statement_signature"], "public_key": given["joiner_public_key"]}],
+    }
+    return made | changed
+
+
+def walk_joint(page: Page, folder: Path) -> None:
+    """Who has joined a joint opinion, who has not, and a joining that is none."""
+    verdict, told = page.locator("[role=status].note"), page.locator("[data-told]")
+    both = [joint()["public_key"], joint()["joinings"][0]["public_key"]]
+    page.fill("#key", "")
+    put(page, folder, joint(joinings=[]))
+    expect(verdict).to_have_class("note warn")
+    expect(verdict).to_contain_text("古兰")
+    expect(told).not_to_contain_text("古兰")
+    put(page, folder, joint())
+    expect(told).to_contain_text("古兰")
+    page.fill("#key", both[0])
+    expect(verdict).to_have_class("note urgent")
+    page.fill("#key", " ".join(both))
+    expect(verdict).to_have_class("note good")
+    [statement] = joint()["joinings"]
+    for wrong in (
+        statement | {"document": statement["document"].replace("古兰", "谷兰")},
+        statement | {"public_key": both[0]},
+        {"document": joint()["document"].replace('"signer"', '"joiner"'), "signature": joint()["signature"], "public_key": both[0]},
+    ):
+        put(page, folder, joint(joinings=[wrong]))
+        expect(verdict).to_have_class("note urgent")
+        expect(told).to_be_empty()
+
+
 def put(page: Page, folder: Path, what: object) -> None:
     """Choose a file of these words."""
     file = folder / "x-opinion.json"
@@ -86,6 +126,9 @@ def test_anybody_checks_an_opinion_without_sending_it(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     walk(page, tmp_path)
+    walk_joint(page, tmp_path)
+    put(page, tmp_path, joint())
+    look(page, "check-joint")
     put(page, tmp_path, proof())
     page.fill("#key", vector()["public_key"])
     look(page, "check-good")

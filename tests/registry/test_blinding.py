@@ -13,7 +13,7 @@ from core.db import Tx
 from core.errors import Invalid, NotFound
 from imaging import annotations
 from imaging.sandbox import Pool
-from registry import cases, decisions, independence, messages, notices, opinions, proofs, referrals, worklist
+from registry import cases, decisions, independence, messages, notices, opinions, proofs, referrals, verdicts, worklist
 from registry.cases import Case
 from registry.opinions import Opinion
 from registry.outgoing import Referral
@@ -96,7 +96,7 @@ def test_advisers_are_blind_to_each_other_until_each_has_answered(world: World, 
         # to the other nothing of it exists
         assert opinions.for_case(db, expert.actor, case_id) == []
         assert decisions.for_case(db, expert.actor, case_id) == []
-        for verb in (opinions.get, opinions.reach, opinions.canonical, opinions.verify, proofs.make):
+        for verb in (opinions.get, opinions.reach, opinions.canonical, verdicts.verify, proofs.make):
             with pytest.raises(NotFound, match="opinion-not-found"):
                 verb(db, expert.actor, opinion.id)
         with pytest.raises(NotFound, match="opinion-not-found"):
@@ -125,7 +125,7 @@ def test_advisers_are_blind_to_each_other_until_each_has_answered(world: World, 
     with world.begin() as db:
         for reader in (cast.expert, expert):
             assert {item.opinion.id for item in opinions.for_case(db, reader.actor, case_id)} == {opinion.id, second.id}
-        assert opinions.verify(db, expert.actor, opinion.id).whole
+        assert verdicts.verify(db, expert.actor, opinion.id).whole
         assert [post.text for post in messages.thread(db, expert.actor, case_id)][:1] == ["I would plate it."]
         assert len(annotations.for_case(db, expert.actor, case_id, case.organisation_id)) == 3
         found = audit.events(db, cast.aral.id, case_id=case_id, actions=("case:blind", "case:unblind"))

@@ -11,7 +11,7 @@ from core.errors import Invalid
 from imaging import annotations, intake
 from imaging.sandbox import Pool
 from imaging.studies import Instance
-from registry import entries, matching, opinions
+from registry import entries, matching, opinions, verdicts
 from registry.cases import Case
 from tests.imaging import samples
 from tests.registry.conftest import World
@@ -61,13 +61,13 @@ def test_pictures_and_marks_are_named_as_they_stood(world: World, root: Database
     with world.begin() as db:
         annotations.change(db, expert, mark.id, case_id=case.id, expected=1, tool="arrow", points=LINE, text="changed later")
     with world.begin() as db:
-        verdict = opinions.verify(db, cast.surgeon.actor, opinion.id)
+        verdict = verdicts.verify(db, cast.surgeon.actor, opinion.id)
         assert (verdict.whole, verdict.changed) == (True, ())
     with root.begin() as db:
         db.execute(update(Instance).where(Instance.id == other.id).values(state="withdrawn"))
         db.execute(update(annotations.AnnotationVersion).where(annotations.AnnotationVersion.version == 1).values(withdrawn=True))
     with world.begin() as db:
-        verdict = opinions.verify(db, cast.surgeon.actor, opinion.id)
+        verdict = verdicts.verify(db, cast.surgeon.actor, opinion.id)
         assert (verdict.whole, verdict.signature_holds) == (False, True)
         assert verdict.changed == (f"image:{other.id}", f"mark:{mark.id}")
 

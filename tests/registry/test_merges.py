@@ -12,7 +12,7 @@ from core import audit, ledger
 from core.db import Tx
 from core.errors import Conflict, Denied, Invalid, NotFound
 from core.keyring import Unit
-from registry import access, board, cases, consents, matching, merges, messages, notices, opinions, patients
+from registry import access, board, cases, consents, matching, merges, messages, notices, opinions, patients, verdicts
 from registry.cases import Case, Filter
 from registry.consents import Consent
 from registry.indexes import PatientIndex
@@ -261,7 +261,7 @@ def test_an_opinion_begun_before_a_merge_is_not_signed_unseen(world: World) -> N
         signed = opinions.sign(db, expert, merged.id, subject=now)
     undo(world, again)
     with world.begin() as db:
-        assert opinions.verify(db, expert, signed.id).whole
+        assert verdicts.verify(db, expert, signed.id).whole
 
 
 def test_words_and_pictures_are_held_against_both_names(world: World) -> None:

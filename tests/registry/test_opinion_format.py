@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
 
@@ -48,11 +48,25 @@ def given(key: bytes, opinion: bytes, signature: bytes, statement: bytes | None,
     )
 
 
+def joined(opinion: bytes, statement: bytes, signature: bytes, key: bytes) -> bool:
+    """Whether the statement, by a hospital with this key, joins this joint opinion."""
+    told, said = json.loads(opinion), json.loads(statement)
+    who = (said["joiner"]["id"], said["joiner"]["organisation"]["id"])
+    return (
+        told["schema"] == "shanhai/opinion/3"
+        and said["schema"] == "shanhai/joining/1"
+        and said["opinion"] == {"id": told["opinion"]["id"], "sha256": sha256(opinion).hexdigest()}
+        and who in [(one["giver"]["id"], one["giver"]["organisation"]["id"]) for one in told["joins"]]
+        and who[0] != told["signer"]["id"]
+        and good(key, statement, signature)
+    )
+
+
 # ---- the line: from here on the product is used ----------------------------------------------------
 
 from sqlalchemy import select  # noqa: E402
 
-from registry import cases, countersignatures, opinions, presentations, referrals  # noqa: E402
+from registry import cases, countersignatures, joinings, opinions, presentations, referrals  # noqa: E402
 from registry.countersignatures import Countersignature  # noqa: E402
 from tests import trainees  # noqa: E402
 from tests.registry.conftest import WORDS, World, stepped_up  # noqa: E402
@@ -61,6 +75,11 @@ FOUND = re.search(r"```json countersignature\n(.*?)```", PAGE, re.DOTALL)
 assert FOUND
 VECTOR: dict[str, Any] = json.loads(FOUND[1])
 KEY, OPINION, STATEMENT = bytes.fromhex(VECTOR["public_key"]), VECTOR["opinion"].encode(), VECTOR["statement"].encode()
+FOUND_JOINING = re.search(r"```json joining\n(.*?)```", PAGE, re.DOTALL)
+assert FOUND_JOINING
+JOINING_VECTOR: dict[str, Any] = json.loads(FOUND_JOINING[1])
+JOINT, JOINED = JOINING_VECTOR["opinion"].encode(), JOINING_VECTOR["statement"].encode()
+JOINER, JOINING = bytes.fromhex(JOINING_VECTOR["statement_signature"]), bytes.fromhex(JOINING_VECTOR["joiner_public_key"])
 FIRST, SECOND = bytes.fromhex(VECTOR["opinion_signature"]), bytes.fromhex(VECTOR["statement_signature"])
 
 
@@ -68,6 +87,33 @@ def test_the_vector_holds_by_the_page_and_by_the_product() -> None:
     assert given(KEY, OPINION, FIRST, STATEMENT, SECOND)
     assert countersignatures.needed(json.loads(OPINION))
     assert countersignatures.holds(OPINION, STATEMENT, SECOND, KEY)
+
+
+def test_the_vector_of_a_joining_holds_by_the_page_and_by_the_product() -> None:
+    assert joined(JOINT, JOINED, JOINER, JOINING)
+    assert joinings.holds(JOINT, JOINED, JOINER, JOINING)
+    assert good(KEY, JOINT, bytes.fromhex(JOINING_VECTOR["opinion_signature"]))
+    assert not countersignatures.needed(json.loads(JOINT))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (sha256(JOINT).hexdigest(), "0" * 64),
+        ("01930000-0000-7000-8000-0000000000d3", "01930000-0000-7000-8000-0000000000d2"),
+        ("01930000-0000-7000-8000-0000000000cc", "01930000-0000-7000-8000-0000000000bb"),
+        ("shanhai/joining/1", "shanhai/joining/2"),
+        ("古兰", "谷兰"),
+    ],
+    ids=["another-opinion", "the-signer", "another-hospital", "schema", "another-name"],
+)
+def test_a_statement_about_something_else_joins_nothing(old: str, new: str) -> None:
+    forged = JOINED.decode().replace(old, new).encode()
+    assert forged != JOINED
+    # signed anew by the same key, it is still no joining; but a name or title may change between two days
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(JOINING_VECTOR["joiner_seed"]))
+    assert not joinings.holds(JOINT, forged, JOINER, JOINING)
+    assert joinings.holds(JOINT, forged, key.sign(forged), JOINING) == joined(JOINT, forged, key.sign(forged), JOINING) == (new == "谷兰")
 
 
 def test_without_its_statement_a_trainees_document_is_no_opinion() -> None:

@@ -13,7 +13,7 @@ from core import audit, ids
 from core.db import Database
 from core.errors import Conflict, Damaged, Denied, Invalid, NotFound, PreconditionFailed, StepUpNeeded
 from imaging import studies
-from registry import cases, entries, notices, opinions, valuesets
+from registry import cases, entries, notices, opinions, valuesets, verdicts
 from registry.entries import Entry
 from registry.opinions import Opinion
 from registry.referrals import Referral
@@ -137,7 +137,6 @@ def test_there_is_no_verb_that_changes_a_signed_opinion() -> None:
         "reach",
         "get",
         "canonical",
-        "verify",
         "row",
         "open_to",
         "kept_from",
@@ -153,15 +152,15 @@ def test_what_was_changed_behind_the_products_back_does_not_verify(world: World,
         one, two = world.sign(db, case), world.sign(db, case, findings="something else")
         values = {"sha256": two.sha256, "signature": two.signature, "document": two.document}
         values["public_key"] = db.keyring.public_key(db, world.cast.aral.id)
-        assert opinions.verify(db, world.cast.surgeon.actor, one.id).whole
+        assert verdicts.verify(db, world.cast.surgeon.actor, one.id).whole
     with root.begin() as db:
         db.execute(update(Opinion).where(Opinion.id == one.id).values({column: values[column]}))
     with world.begin() as db:
         if column == "document":
             with pytest.raises(Damaged):
-                opinions.verify(db, world.cast.surgeon.actor, one.id)
+                verdicts.verify(db, world.cast.surgeon.actor, one.id)
         else:
-            verdict = opinions.verify(db, world.cast.surgeon.actor, one.id)
+            verdict = verdicts.verify(db, world.cast.surgeon.actor, one.id)
             assert not verdict.whole
             assert verdict.hash_holds is (column != "sha256")
             assert verdict.signature_holds is (column not in ("signature", "public_key"))
@@ -175,13 +174,13 @@ def test_a_corrected_entry_leaves_the_opinion_whole_and_a_replaced_one_is_named(
         world.asked(db, case)
         opinion = world.sign(db, case)
         entries.correct(db, surgeon, injury.id, {"note": "second"}, reason="better")
-        assert opinions.verify(db, surgeon, opinion.id).whole
+        assert verdicts.verify(db, surgeon, opinion.id).whole
         forged = entries.for_case(db, surgeon, case.id)[0].document.model_copy(update={"note": "forged"})
         body = cases.seal(db, case, "entry", "entries", injury.id, forged.model_dump_json().encode(), 1)
     with root.begin() as db:
         db.execute(update(Entry).where(Entry.id == injury.id).values(body=body))
     with world.begin() as db:
-        verdict = opinions.verify(db, surgeon, opinion.id)
+        verdict = verdicts.verify(db, surgeon, opinion.id)
         assert (verdict.whole, verdict.signature_holds, verdict.changed) == (False, True, (f"entry:{injury.id}",))
 
 
@@ -200,7 +199,7 @@ def test_an_addendum_belongs_to_its_own_authors_opinion(world: World) -> None:
         (signed,) = opinions.for_case(db, cast.surgeon.actor, case.id)
         assert [a.opinion.id for a in signed.addenda] == [addendum.id]
         assert signed.addenda[0].content["opinion"]["addendum_to"] == {"id": str(opinion.id), "sha256": opinion.sha256}
-        assert opinions.verify(db, cast.surgeon.actor, addendum.id).whole
+        assert verdicts.verify(db, cast.surgeon.actor, addendum.id).whole
         assert notices.for_actor(db, cast.surgeon.actor)[0].kind == "opinion-addendum"
         with pytest.raises(Invalid, match="addendum-to-addendum"):
             opinions.draft(db, expert, case.id, addendum_to=addendum.id)
@@ -222,7 +221,7 @@ def test_who_reads_and_who_does_not(world: World) -> None:
         for member in (cast.surgeon, cast.second_surgeon, cast.expert):
             assert opinions.get(db, member.actor, opinion.id).content["opinion"]["id"] == str(opinion.id)
         for member, error in ((cast.nurse, Denied), (cast.coordinator, Denied), (cast.stranger, NotFound), (cast.administrator, NotFound)):
-            for read in (opinions.get, opinions.verify, opinions.canonical):
+            for read in (opinions.get, verdicts.verify, opinions.canonical):
                 with pytest.raises(error):
                     read(db, member.actor, opinion.id)
             with pytest.raises(error):

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from core import ids
-from registry import access, cases, decisions, followups, notices, opinions, patients, referrals, worklist
+from registry import access, cases, decisions, followups, notices, patients, referrals, verdicts, worklist
 from tests.registry.conftest import World
 
 
@@ -36,7 +36,7 @@ def test_a_case_goes_from_the_surgeon_to_the_audit_page(world: World) -> None:
     with world.begin() as db:
         assert cases.get(db, surgeon, case.id).state == "answered"
         assert [item.action for item in worklist.items(db, surgeon).needs] == ["decide"]
-        assert opinions.verify(db, surgeon, opinion.id).whole
+        assert verdicts.verify(db, surgeon, opinion.id).whole
         decisions.record(db, surgeon, case_id=case.id, opinion_id=opinion.id, choice="accept")
         assert [item.action for item in worklist.items(db, surgeon).needs] == ["treat"]
         visits = followups.plan(db, surgeon, case.id, treated_on=ids.now().date() - dt.timedelta(days=15))

@@ -29,6 +29,7 @@ from registry import (
     presentations,
     questions,
     referrals,
+    verdicts,
     worklist,
 )
 from registry.cases import Case
@@ -99,7 +100,7 @@ def test_it_is_signed_and_not_given(world: World) -> None:
             with pytest.raises(NotFound):
                 presentations.get(db, reader, presentation.id)
         assert opinions.for_case(db, surgeon, ward.case.id) == []
-        for read in (opinions.get, opinions.canonical, opinions.verify):
+        for read in (opinions.get, opinions.canonical, verdicts.verify):
             with pytest.raises(NotFound):
                 read(db, surgeon, presentation.id)
         with pytest.raises(NotFound):
@@ -128,7 +129,7 @@ def test_countersigned_it_is_given_with_both_names(world: World) -> None:
         assert signed.countersigned is not None
         assert (signed.content["signer"]["name"], signed.countersigned["countersigner"]["name"]) == ("何平", "陈浩")
         assert signed.author_signed_at == presentation.signed_at <= opinion.signed_at
-        verdict = opinions.verify(db, cast.surgeon.actor, opinion.id)
+        verdict = verdicts.verify(db, cast.surgeon.actor, opinion.id)
         assert (verdict.whole, verdict.countersignature_holds) == (True, True)
         assert notices.for_actor(db, cast.surgeon.actor)[0].kind == "opinion-signed"
         assert "opinion-countersigned" in {n.kind for n in notices.for_actor(db, ward.trainee.actor)}
@@ -178,7 +179,7 @@ def test_an_opinion_without_its_countersignature_is_not_what_was_given(world: Wo
     with root.begin() as db:
         db.execute(delete(Countersignature))
     with world.begin() as db:
-        verdict = opinions.verify(db, surgeon, opinion.id)
+        verdict = verdicts.verify(db, surgeon, opinion.id)
         assert (verdict.whole, verdict.countersignature_holds, verdict.signature_holds) == (False, False, True)
 
 
@@ -195,8 +196,8 @@ def test_a_countersignature_of_another_opinion_does_not_hold(world: World, root:
     with root.begin() as db:
         db.execute(update(Countersignature).where(Countersignature.opinion_id == second.id).values(**values))
     with world.begin() as db:
-        assert opinions.verify(db, surgeon, first.id).whole
-        verdict = opinions.verify(db, surgeon, second.id)
+        assert verdicts.verify(db, surgeon, first.id).whole
+        verdict = verdicts.verify(db, surgeon, second.id)
         assert (verdict.whole, verdict.countersignature_holds) == (False, False)
 
 
@@ -227,7 +228,7 @@ def test_an_opinion_that_needs_none_says_so(world: World) -> None:
         case = world.case(db)
         world.asked(db, case)
         opinion = world.sign(db, case)
-        verdict = opinions.verify(db, world.cast.surgeon.actor, opinion.id)
+        verdict = verdicts.verify(db, world.cast.surgeon.actor, opinion.id)
         assert (verdict.whole, verdict.countersignature_holds) == (True, None)
         assert opinions.get(db, world.cast.surgeon.actor, opinion.id).countersigned is None
 
@@ -407,7 +408,7 @@ def test_a_senior_who_is_gone_gives_way_to_another(world: World, gone: str) -> N
         live = {g.person_id for g in db.scalars(select(Grant).where(Grant.case_id == ward.case.id, Grant.revoked_at.is_(None)))}
         assert live == {None, ward.trainee.id, cast.second_expert.id}
         opinion = presentations.countersign(db, stepped_up(cast.second_expert.actor), presentation.id)
-        assert opinions.verify(db, cast.surgeon.actor, opinion.id).whole
+        assert verdicts.verify(db, cast.surgeon.actor, opinion.id).whole
 
 
 def test_only_the_writer_hands_over_and_the_first_senior_is_out(world: World) -> None:

@@ -148,10 +148,10 @@ def test_the_command_checks_a_proof_alone(tmp_path: Path) -> None:
     unknown = shanhai(str(path))
     assert (unknown.returncode, unknown.stdout.splitlines()[-1]) == (
         0,
-        "It is what the holder of that key signed. Compare the key with the hospital's.",
+        "It is what the holders of these keys signed. Compare each key with its hospital's.",
     )
     other = shanhai(str(path), "--key", "00" * 32)
-    assert (other.returncode, "NOT the one given" in other.stdout) == (1, True)
+    assert (other.returncode, "NOT one of those given" in other.stdout) == (1, True)
     path.write_text(json.dumps(VECTOR | {"signature": SECOND.hex()}), encoding="utf-8")
     broken = shanhai(str(path), "--key", KEY.hex())
     assert (broken.returncode, "Signature: BROKEN" in broken.stdout, "断端整齐" in broken.stdout) == (1, True, False)

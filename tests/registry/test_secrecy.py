@@ -25,6 +25,7 @@ from registry import (
     opinions,
     patients,
     referrals,
+    verdicts,
 )
 from tests.registry.conftest import WORDS, World, stepped_up
 
@@ -147,7 +148,7 @@ def verbs(found: dict[str, Any]) -> dict[str, Callable[[Tx, Actor], object]]:
         "opinions.for_case": lambda db, a: opinions.for_case(db, a, case),
         "opinions.get": lambda db, a: opinions.get(db, a, opinion),
         "opinions.canonical": lambda db, a: opinions.canonical(db, a, opinion),
-        "opinions.verify": lambda db, a: opinions.verify(db, a, opinion),
+        "verdicts.verify": lambda db, a: verdicts.verify(db, a, opinion),
         "decisions.record": lambda db, a: decisions.record(db, a, case_id=case, opinion_id=opinion, choice="accept"),
         "decisions.for_case": lambda db, a: decisions.for_case(db, a, case),
         "followups.plan": lambda db, a: followups.plan(db, a, case, treated_on=today),

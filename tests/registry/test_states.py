@@ -11,6 +11,7 @@ TABLES = {
     "referrals": (states.REFERRALS, states.REFERRAL_STATES, states.REFERRAL_EVENTS),
     "consents": (states.CONSENTS, states.CONSENT_STANDINGS, states.CONSENT_STATEMENTS),
     "presentations": (states.PRESENTATIONS, states.PRESENTATION_STATES, states.PRESENTATION_EVENTS),
+    "joinings": (states.JOININGS, states.JOINING_STATES, states.JOINING_EVENTS),
     "reviews": (states.REVIEWS, states.REVIEW_STATES, states.REVIEW_EVENTS),
 }
 

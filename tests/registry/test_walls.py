@@ -30,9 +30,11 @@ from registry import (
     entries,
     followups,
     hooks,
+    joint,
     matching,
     merges,
     messages,
+    opinions,
     preferences,
     presentations,
     reviews,
@@ -160,6 +162,10 @@ def rows_of_everything(world: World, pool: Pool) -> Full:
         reviews.countersign(db, surgeon, told.id)
         scans.attach(db, surgeon, shared.id, scans.Sheet("application/pdf", b"%PDF-1.7"), purposes=["treatment"])
         merges.merge(db, surgeon, kept_id=shared.patient_id, merged_id=world.patient(db).id, reason="One person.")
+        colleague = people_of.join(db, world.cast.taizhou, "he.xin", "何欣", "He Xin", "expert")
+        grants.give(db, surgeon, case_id=shared.id, role="expert", person_id=colleague.id, reason="test", **let_in)
+        opinions.sign(db, stepped_up(colleague.actor), shared.id, WORDS)
+        joint.sign(db, stepped_up(expert), shared.id, WORDS)
         decisions.record(db, surgeon, case_id=shared.id, opinion_id=opinion.id, choice="accept")
         followups.plan(db, surgeon, shared.id, treated_on=ids.now().date())
     return Full(world, shared, closed)
@@ -332,7 +338,7 @@ def test_a_grant_is_neither_lengthened_nor_revived_by_whom_it_serves(full: Full)
     taizhou = full.world.cast.taizhou.id
     assert tried(full.world.database, taizhou, update(table).values(expires_at=ids.now())) == "42501"
     assert tried(full.world.database, taizhou, update(table).values(revoked_at=None)) == "42501"
-    assert tried(full.world.database, taizhou, text("UPDATE grants SET revoked_at = 'infinity'")) == 3
+    assert tried(full.world.database, taizhou, text("UPDATE grants SET revoked_at = 'infinity'")) == 4
     with full.taizhou as db:
         assert count(db, "cases") == 0
 

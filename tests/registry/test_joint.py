@@ -1,0 +1,194 @@
+"""Joint opinions: experts who have each advised say one thing together; each joins in their own hospital's name, or says why not."""
+
+import datetime as dt
+import json
+from uuid import UUID
+
+import pytest
+import rfc8785
+from sqlalchemy.orm.attributes import set_committed_value
+
+from auth import grants
+from core import audit, ids
+from core.db import Tx
+from core.errors import Conflict, Invalid, NotFound, StepUpNeeded
+from registry import cases, joint, notices, opinions, proofs, verdicts, worklist
+from registry.cases import Case
+from registry.opinions import Opinion
+from tests import cast as people_of
+from tests.cast import Member
+from tests.registry.conftest import WORDS, World, stepped_up
+from tests.registry.test_blinding import put, second_hospital, sign
+
+TOGETHER = {**WORDS, "urgency": "urgent", "differences": "Timing of the flap."}
+
+
+def advised(db: Tx, world: World) -> tuple[Case, Member, Opinion, Opinion]:
+    """A fracture on which an expert of Taizhou and one of Kashgar have each signed an opinion."""
+    other = second_hospital(db, world.cast)
+    case = world.case(db, kind="fracture")
+    put(db, world, case, other)
+    return case, other[0], sign(db, world.cast.expert, case.id), sign(db, other[0], case.id)
+
+
+def asked(db: Tx, who: Member) -> list[UUID | None]:
+    return [item.opinion_id for item in worklist.items(db, who.actor).needs if item.action == "join"]
+
+
+def to_decide(db: Tx, who: Member) -> list[UUID | None]:
+    return [item.opinion_id for item in worklist.items(db, who.actor).needs if item.action == "decide"]
+
+
+def kinds(db: Tx, who: Member) -> set[str]:
+    return {told.kind for told in notices.for_actor(db, who.actor) if told.kind.startswith(("joint", "opinion"))}
+
+
+def test_one_signs_and_the_other_joins(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case, other, first, second = advised(db, world)
+        case_id = case.id
+        drafted = joint.draft(db, cast.expert.actor, case_id)
+        assert drafted.raw == {"urgency": "routine"}, "it begins with the highest urgency that was told"
+    with world.database.begin(acting=cast.taizhou.id) as db:
+        joint.save(db, cast.expert.actor, case_id, TOGETHER)
+        opinion = joint.sign(db, stepped_up(cast.expert.actor), case_id)
+    with world.begin() as db:
+        case = db.get_one(Case, case_id)
+        assert case.urgency == "urgent"
+        item = opinions.get(db, cast.surgeon.actor, opinion.id)
+        assert [(one["id"], one["sha256"], one["giver"]["id"]) for one in item.content["joins"]] == [
+            (str(first.id), first.sha256, str(cast.expert.id)),
+            (str(second.id), second.sha256, str(other.id)),
+        ]
+        assert [(one.joining.state, one.giver["name"]) for one in item.joined] == [("joined", "陈浩"), ("asked", "古兰")]
+        assert verdicts.verify(db, cast.surgeon.actor, opinion.id).joinings_hold is None
+        assert "joint-asked" in kinds(db, other)
+        assert "opinion-signed" in kinds(db, cast.surgeon)
+        assert (asked(db, other), asked(db, cast.expert)) == ([opinion.id], [])
+        # of those who stand behind the joint one their own need no decision any more
+        assert set(to_decide(db, cast.surgeon)) <= {second.id, opinion.id}
+        with pytest.raises(StepUpNeeded):
+            joint.join(db, other.actor, opinion.id)
+    with world.database.begin(acting=cast.kashgar.id) as db:
+        joint.join(db, stepped_up(other.actor), opinion.id)
+    with world.begin() as db:
+        assert to_decide(db, cast.surgeon) == [opinion.id]
+        assert asked(db, other) == []
+        assert {"joint-joined"} <= kinds(db, cast.surgeon) & kinds(db, cast.expert)
+        verdict = verdicts.verify(db, cast.surgeon.actor, opinion.id)
+        assert (verdict.whole, verdict.joinings_hold, verdict.countersignature_holds) == (True, True, None)
+        found = proofs.check(proofs.make(db, cast.surgeon.actor, opinion.id))
+        assert (found.holds, [(who["name"], good) for who, good in found.joinings]) == (True, [("古兰", True)])
+        assert found.keys == {db.keyring.public_key(db, house).hex() for house in (cast.taizhou.id, cast.kashgar.id)}
+        with pytest.raises(Conflict, match="joining-state-forbids"):
+            joint.join(db, stepped_up(other.actor), opinion.id)
+        actions = ("opinion:joint", "opinion:join")
+        assert [event.action for event in reversed(audit.events(db, cast.aral.id, case_id=case_id, actions=actions))] == list(actions)
+        assert not joint.open_to_join(cast.expert.actor, opinions.for_case(db, cast.expert.actor, case_id))
+
+
+def test_who_does_not_join_says_why_and_may_think_again(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case, other, _, second = advised(db, world)
+        opinion = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+        with pytest.raises(Invalid):
+            joint.decline(db, other.actor, opinion.id, words="  ")
+        joint.decline(db, other.actor, opinion.id, words="I would wait a day.")
+        assert "joint-declined" in kinds(db, cast.surgeon)
+        assert set(to_decide(db, cast.surgeon)) <= {second.id, opinion.id}
+        [_, one] = opinions.get(db, cast.surgeon.actor, opinion.id).joined
+        assert (one.joining.state, one.words) == ("declined", "I would wait a day.")
+        assert b"wait" not in (one.joining.words or b"")
+        assert verdicts.verify(db, cast.surgeon.actor, opinion.id).whole
+        assert proofs.check(proofs.make(db, cast.surgeon.actor, opinion.id)).joinings[0][1] is None
+        # what nobody has agreed on yet can be written anew, by either
+        assert joint.open_to_join(other.actor, opinions.for_case(db, other.actor, case.id))
+        joint.join(db, stepped_up(other.actor), opinion.id)
+        [_, one] = opinions.get(db, cast.surgeon.actor, opinion.id).joined
+        assert (one.joining.state, one.words) == ("joined", "")
+
+
+def test_a_later_joint_opinion_asks_anew(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case, other, _, second = advised(db, world)
+        before = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+        after = joint.sign(db, stepped_up(other.actor), case.id, TOGETHER)
+        assert {one["id"] for one in opinions.get(db, other.actor, after.id).content["joins"]} == {str(before.id), str(second.id)}
+        assert [one.joining.state for one in opinions.get(db, other.actor, before.id).joined] == ["joined", "lapsed"]
+        assert (asked(db, other), asked(db, cast.expert)) == ([], [after.id])
+        with pytest.raises(Conflict, match="joining-state-forbids"):
+            joint.join(db, stepped_up(other.actor), before.id)
+        joint.join(db, stepped_up(cast.expert.actor), after.id)
+        assert to_decide(db, cast.surgeon) == [after.id]
+
+
+def test_nobody_else_joins_and_nothing_is_joined_that_is_not_there(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        other = second_hospital(db, cast)
+        case = world.case(db, kind="fracture")
+        put(db, world, case, other)
+        sign(db, cast.expert, case.id)
+        for verb in (joint.draft, joint.sign):
+            with pytest.raises(Conflict, match="joint-blinded"):
+                verb(db, stepped_up(cast.expert.actor), case.id)
+        sign(db, other[0], case.id)
+        for actor, error in ((cast.surgeon.actor, "not-allowed"), (cast.stranger.actor, "case-not-found")):
+            with pytest.raises(Exception, match=error):
+                joint.sign(db, stepped_up(actor), case.id, TOGETHER)
+        opinion = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+        third = people_of.join(db, cast.taizhou, "he.xin", "何欣", "He Xin", "expert")
+        let_in = {
+            "organisation_id": cast.aral.id,
+            "grantee_organisation_id": cast.taizhou.id,
+            "expires_at": ids.now() + dt.timedelta(days=1),
+        }
+        grants.give(db, cast.surgeon.actor, case_id=case.id, role="expert", person_id=third.id, reason="test", **let_in)
+        for actor, error in ((cast.stranger.actor, "case-not-found"), (third.actor, "joining-not-found")):
+            with pytest.raises(NotFound, match=error):
+                joint.join(db, stepped_up(actor), opinion.id)
+            with pytest.raises(NotFound, match=error):
+                joint.decline(db, stepped_up(actor), opinion.id, words="No.")
+        with pytest.raises(Conflict, match="joint-alone"):
+            joint.sign(db, stepped_up(third.actor), case.id, TOGETHER)
+        alone = world.case(db)
+        world.asked(db, alone)
+        world.sign(db, alone)
+        with pytest.raises(Conflict, match="joint-alone"):
+            joint.draft(db, cast.expert.actor, alone.id)
+
+
+def test_a_joining_of_something_else_is_no_joining(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case, other, first, _ = advised(db, world)
+        opinion = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+        row = joint.join(db, stepped_up(other.actor), opinion.id)
+        proof = json.loads(proofs.make(db, cast.surgeon.actor, opinion.id))
+        [statement] = proof["joinings"]
+        told = json.loads(statement["document"])
+        for changed in (
+            {"opinion": {"id": str(first.id), "sha256": first.sha256}},
+            {"joiner": json.loads(proof["document"])["signer"]},
+            {"schema": "shanhai/joining/2"},
+        ):
+            text = rfc8785.dumps(told | changed)
+            signed = db.keyring.sign(db, cast.kashgar.id, text)
+            given = statement | {"document": text.decode(), "signature": signed.hex()}
+            assert not proofs.check(json.dumps(proof | {"joinings": [given]}).encode()).holds
+            held = row.document, row.signature
+            row.document, row.signature = cases.seal(db, case, "joining", "joinings", row.id, text), signed
+            assert not verdicts.verify(db, cast.surgeon.actor, opinion.id).whole
+            row.document, row.signature = held
+        assert verdicts.verify(db, cast.surgeon.actor, opinion.id).whole
+        # the statement by the key of another hospital than the joiner's
+        held_key, held_signature = row.public_key, row.signature
+        row.signature = db.keyring.sign(db, cast.taizhou.id, statement["document"].encode())
+        row.public_key = db.keyring.public_key(db, cast.taizhou.id)
+        assert not verdicts.verify(db, cast.surgeon.actor, opinion.id).joinings_hold
+        row.public_key, row.signature = held_key, held_signature
+        set_committed_value(first, "sha256", "0" * 64)
+        assert verdicts.verify(db, cast.surgeon.actor, opinion.id).changed == (f"opinion:{first.id}",)
