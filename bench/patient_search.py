@@ -69,9 +69,9 @@ FOREIGN = [
     "哈力克",
     "卡德尔",
 ]
+ENDS = ["", "", "江", "汗", "尼亚孜", "阿吉", "提", "拜克"]
 SOUGHT = (
-    "张伟", "建国", "买买提·吐尔逊", "zhang", "zhangwei", "zhangjianguo", "zjg", "abudurehemanaili", "maimaiti", "yusufu", "A0000", "A000777", "650101", "王二麻子",
-    "nobody",
+    "张伟", "建国", "买买提·吐尔逊", "zhang", "zhangjianguo", "zjg", "abudurehemanaili", "maimaititiituersun", "A000777", "650101", "nobody",
 )  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def _house(server: engines.Postgres | None, folder: Path, count: int) -> tuple[D
 
 def _patient(db: Tx, organisation_id: UUID, drawn: random.Random, number: int) -> dict[str, object]:
     if number % 2:
-        name = "·".join(drawn.choices(FOREIGN, k=2))
+        name = "·".join(one + drawn.choice(ENDS) for one in drawn.choices(FOREIGN, k=2))
     else:
         name = drawn.choice(SURNAMES) + "".join(drawn.choices(GIVEN, k=drawn.choice((1, 2, 2))))
     born = dt.date(1940, 1, 1) + dt.timedelta(days=drawn.randrange(25_000))

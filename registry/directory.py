@@ -5,7 +5,8 @@ hospital. So each patient has a line in one *shard*, sealed under a key of its o
 a new shard, and the key of the old one is destroyed (docs/adr/0010). Lines are laid out so that a search is a search for bytes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, select
@@ -24,7 +25,7 @@ AT_ONCE = 32
 """How many shards a search holds in memory."""
 
 # a name of foreign origin in Chinese characters has dozens of readings, of a dozen syllables each: most of a shard
-FEW, HEARD = 8, 10
+FEW, HEARD = 8, 16
 """More than so many readings are kept by no more than their first letters, and the name is read again where these fit."""
 
 Line = tuple[str, str, str]
@@ -58,13 +59,17 @@ def put(db: Tx, organisation_id: UUID, shard_id: UUID | None, known: Mapping[UUI
     return shard.id
 
 
-def matching(db: Tx, organisation_id: UUID, query: str) -> set[UUID]:
-    """Who in the directory of a hospital fits a search word, as ``names.matches`` has it, for a caller that has checked who asks."""
+def matching(db: Tx, organisation_id: UUID, query: str) -> set[str]:
+    """The ids, in hexadecimal, of whoever in the directory of a hospital fits a search word, as ``names.matches`` has it.
+
+    For a caller that has checked who asks. A word may fit everybody: of a hundred thousand ids in this form a set is made at once.
+    """
     wanted = names.squeezed(query)
     sound = names.spelled(wanted) if wanted.isascii() else ""
-    found: set[UUID] = set()
+    heard = cache(partial(names.heard, sound))
+    found: set[str] = set()
     for shard in _by_batches(db, organisation_id) if wanted else ():
-        found |= _hits(_unsealed(db, shard), wanted.encode(), sound.encode())
+        found |= _hits(_unsealed(db, shard), wanted, sound, heard)
     return found
 
 
@@ -80,13 +85,16 @@ def _unsealed(db: Tx, shard: Shard) -> bytes:
 
 
 def _held(db: Tx, shard_id: UUID) -> Shard:
-    return db.scalars(select(Shard).where(Shard.id == shard_id).with_for_update().execution_options(populate_existing=True)).one()
+    # FOR NO KEY UPDATE: a plain FOR UPDATE also waits for the foreign keys of those who entered patients, and ends in deadlocks
+    return db.scalars(
+        select(Shard).where(Shard.id == shard_id).with_for_update(key_share=True).execution_options(populate_existing=True)
+    ).one()
 
 
 def _with_room(db: Tx, organisation_id: UUID) -> Shard:
     """The oldest shard with room that nobody else is writing in, or a new one."""
     room = select(Shard).where(Shard.organisation_id == organisation_id, Shard.size < ROOM).order_by(Shard.id).limit(1)
-    shard = db.scalar(room.with_for_update(skip_locked=True).execution_options(populate_existing=True))
+    shard = db.scalar(room.with_for_update(key_share=True, skip_locked=True).execution_options(populate_existing=True))
     if shard is None:
         shard = Shard(id=ids.new(), organisation_id=organisation_id, version=0, size=0, content=b"")
         db.keyring.create(db, _unit(shard))
@@ -105,11 +113,11 @@ def _by_batches(db: Tx, organisation_id: UUID) -> Iterator[Shard]:
 
 def _line(who: Identity) -> Line:
     sounds = names.sounds(who.name)
-    kept = sounds if len(sounds) <= FEW else {sound[:HEARD] for sound in sounds}
+    told = sounds if len(sounds) <= FEW else {sound[:HEARD] for sound in sounds}
     return (
         names.squeezed(who.name),
         "".join(f" {names.squeezed(number)}" for number in who.numbers),
-        "".join(f" {sound}" for sound in sorted(kept)),
+        "".join(f" {sound}" for sound in sorted(told)),
     )
 
 
@@ -124,21 +132,23 @@ def _unpacked(plain: bytes) -> dict[str, Line]:
     return {patient_id: (name, numbers, sounds) for patient_id, name, numbers, sounds in zip(*columns, strict=True)}
 
 
-def _hits(plain: bytes, wanted: bytes, sound: bytes) -> set[UUID]:
+def _hits(plain: bytes, wanted: str, sound: str, heard: Callable[[str], bool]) -> set[str]:
     """Whom ``wanted`` is in the name of, or begins a number of, or whose name may be read so that it begins with ``sound``."""
     who, called, numbers, sounds, _ = plain.split(b"\0")
-    places = {*_places(called, wanted), *_places(numbers, b" " + wanted)}
+    places = {*_places(called, wanted), *_places(numbers, f" {wanted}")}
     if sound:
-        places |= set(_places(sounds, b" " + sound))
-        if len(sound) > HEARD:
-            maybe = set(_places(sounds, b" " + sound[:HEARD])) - places
-            told = called.decode().split("\n") if maybe else []
-            places |= {place for place in maybe if names.heard(sound.decode(), told[place])}
-    return {UUID(hex=who[33 * place : 33 * place + 32].decode()) for place in places}
+        places |= set(_places(sounds, f" {sound}"))
+    if len(sound) > HEARD:
+        cut = {*_places(sounds, f" {sound[:HEARD]} "), *_places(sounds, f" {sound[:HEARD]}\n")} - places
+        told = called.decode().split("\n") if cut else []
+        places |= {place for place in cut if heard(told[place])}
+    every = who.decode()
+    return {every[33 * place : 33 * place + 32] for place in places}
 
 
-def _places(column: bytes, sought: bytes) -> Iterator[int]:
-    """The lines that hold ``sought``, counted from 0."""
+def _places(column: bytes, text: str) -> Iterator[int]:
+    """The lines that hold a text, counted from 0."""
+    sought = text.encode()
     place, counted, at = 0, 0, column.find(sought)
     while at >= 0:
         place += column.count(b"\n", counted, at)

@@ -117,8 +117,14 @@ def _said(name: str) -> Iterator[tuple[str, ...]]:
 
 def _choices(span: str, usual: str) -> list[str]:
     # one by one: in a word it knows (长乐) the dictionary has one reading, and a name is no word
+    return list(dict.fromkeys(filter(None, [usual, *_alone(span)])))
+
+
+@lru_cache(maxsize=16_384)
+def _alone(span: str) -> tuple[str, ...]:
+    """The readings of one character; any other letters are read as they stand."""
     single = pinyin(span, style=Style.NORMAL, heteronym=True)[0] if re.fullmatch(_HAN, span) else [span]
-    return list(dict.fromkeys(filter(None, [usual, *single, *_ALSO.get(span, [])])))
+    return (*single, *_ALSO.get(span, []))
 
 
 def _latin(name: str) -> tuple[str, ...]:
@@ -130,10 +136,13 @@ def _latin(name: str) -> tuple[str, ...]:
 
 def spelled(reading: str) -> str:
     """One spelling for the vowel that keyboards lack: 吕 is lv, lü and, in a passport, lyu."""
-    return re.sub(r"(?<=[ln])yu", "v", _unaccented(reading))
+    plain = _unaccented(reading)
+    return re.sub(r"(?<=[ln])yu", "v", plain) if "yu" in plain else plain
 
 
 def _unaccented(text: str) -> str:
+    if text.isascii():
+        return text
     plain = unicodedata.normalize("NFC", text)
     plain = re.sub("[üǖǘǚǜ]", "v", plain)
     return "".join(letter for letter in unicodedata.normalize("NFD", plain) if not unicodedata.combining(letter))

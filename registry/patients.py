@@ -220,7 +220,7 @@ def search(db: Tx, actor: Actor, query: str, *, limit: int = SEARCH_LIMIT) -> li
         return []
     # whoever is entered into the directory between the two is found by the first
     unlisted = ((row.id, unsealed(db, row)) for row in _unlisted(db, actor.organisation_id))
-    fit = {patient_id for patient_id, who in unlisted if names.matches(query, who.name, who.numbers)}
+    fit = {patient_id.hex for patient_id, who in unlisted if names.matches(query, who.name, who.numbers)}
     fit |= directory.matching(db, actor.organisation_id, query)
     shown = _now(db, sorted(fit, reverse=True), limit)
     rows = {row.id: row for row in _rows(db, shown)}
@@ -312,10 +312,10 @@ def _own(db: Tx, actor: Actor, patient_id: UUID) -> Patient:
     return patient
 
 
-def _now(db: Tx, patient_ids: list[UUID], limit: int) -> list[UUID]:
+def _now(db: Tx, patient_ids: list[str], limit: int) -> list[UUID]:
     """Under whom the first of these are kept now, each once."""
     shown: dict[UUID, None] = {}
-    for batch in (patient_ids[at : at + BATCH] for at in range(0, len(patient_ids), BATCH)):
+    for batch in ([*map(UUID, patient_ids[at : at + BATCH])] for at in range(0, len(patient_ids), BATCH)):
         now = kept(db, batch)
         shown |= dict.fromkeys(now[one] for one in batch)
         if len(shown) >= limit:
