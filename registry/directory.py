@@ -25,7 +25,7 @@ AT_ONCE = 32
 """How many shards a search holds in memory."""
 
 # a name of foreign origin in Chinese characters has dozens of readings, of a dozen syllables each: most of a shard
-FEW, HEARD = 8, 16
+FEW, HEARD = 8, 14
 """More than so many readings are kept by no more than their first letters, and the name is read again where these fit."""
 
 Line = tuple[str, str, str]
@@ -59,17 +59,17 @@ def put(db: Tx, organisation_id: UUID, shard_id: UUID | None, known: Mapping[UUI
     return shard.id
 
 
-def matching(db: Tx, organisation_id: UUID, query: str) -> set[str]:
+def matching(db: Tx, organisation_id: UUID, query: str) -> list[str]:
     """The ids, in hexadecimal, of whoever in the directory of a hospital fits a search word, as ``names.matches`` has it.
 
-    For a caller that has checked who asks. A word may fit everybody: of a hundred thousand ids in this form a set is made at once.
+    For a caller that has checked who asks. A word may fit everybody: a hundred thousand ids in this form are sorted at once.
     """
     wanted = names.squeezed(query)
     sound = names.spelled(wanted) if wanted.isascii() else ""
     heard = cache(partial(names.heard, sound))
-    found: set[str] = set()
+    found: list[str] = []
     for shard in _by_batches(db, organisation_id) if wanted else ():
-        found |= _hits(_unsealed(db, shard), wanted, sound, heard)
+        found += _hits(_unsealed(db, shard), wanted, sound, heard)
     return found
 
 
@@ -132,7 +132,7 @@ def _unpacked(plain: bytes) -> dict[str, Line]:
     return {patient_id: (name, numbers, sounds) for patient_id, name, numbers, sounds in zip(*columns, strict=True)}
 
 
-def _hits(plain: bytes, wanted: str, sound: str, heard: Callable[[str], bool]) -> set[str]:
+def _hits(plain: bytes, wanted: str, sound: str, heard: Callable[[str], bool]) -> list[str]:
     """Whom ``wanted`` is in the name of, or begins a number of, or whose name may be read so that it begins with ``sound``."""
     who, called, numbers, sounds, _ = plain.split(b"\0")
     places = {*_places(called, wanted), *_places(numbers, f" {wanted}")}
@@ -143,7 +143,7 @@ def _hits(plain: bytes, wanted: str, sound: str, heard: Callable[[str], bool]) -
         told = called.decode().split("\n") if cut else []
         places |= {place for place in cut if heard(told[place])}
     every = who.decode()
-    return {every[33 * place : 33 * place + 32] for place in places}
+    return [every[33 * place : 33 * place + 32] for place in places]
 
 
 def _places(column: bytes, text: str) -> Iterator[int]:

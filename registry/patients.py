@@ -220,8 +220,8 @@ def search(db: Tx, actor: Actor, query: str, *, limit: int = SEARCH_LIMIT) -> li
         return []
     # whoever is entered into the directory between the two is found by the first
     unlisted = ((row.id, unsealed(db, row)) for row in _unlisted(db, actor.organisation_id))
-    fit = {patient_id.hex for patient_id, who in unlisted if names.matches(query, who.name, who.numbers)}
-    fit |= directory.matching(db, actor.organisation_id, query)
+    fit = [patient_id.hex for patient_id, who in unlisted if names.matches(query, who.name, who.numbers)]
+    fit += directory.matching(db, actor.organisation_id, query)
     shown = _now(db, sorted(fit, reverse=True), limit)
     rows = {row.id: row for row in _rows(db, shown)}
     found = [Found(patient_id, unsealed(db, rows[patient_id]), ("search",)) for patient_id in shown]
