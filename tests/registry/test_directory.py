@@ -68,6 +68,20 @@ def test_a_shard_is_searched_as_every_patient_in_it_would_be(people: list[Identi
         assert sorted(directory._hits(plain, wanted, sound, heard)) == sorted(patient_id.hex for patient_id in fitting(known, query))
 
 
+@pytest.mark.parametrize(
+    ("word", "fits"),
+    [("abudurehemanmaimaiti", True), ("ABODURE'HEMANMAI", True), ("abudurehemanmaimaix", False), ("abudurehemanmai1", False)],
+)
+def test_a_word_longer_than_what_is_kept_of_a_reading_is_compared_whole(word: str, fits: bool) -> None:
+    who = Identity(name="阿卜杜热合曼·买买提")
+    assert all(len(sound) <= directory.HEARD for sound in directory._line(who)[2].split())
+    wanted = names.squeezed(word)
+    assert len(wanted) > directory.HEARD
+    plain = directory._packed({ids.new().hex: directory._line(who)})
+    assert bool(directory._hits(plain, wanted, names.spelled(wanted), partial(names.heard, names.spelled(wanted)))) == fits
+    assert names.matches(word, who.name) == fits
+
+
 def scan(db: Tx, world: World, query: str, limit: int = patients.SEARCH_LIMIT) -> list[UUID]:
     """Every patient of Aral unsealed, newest first, and under whom they are kept."""
     found: list[UUID] = []
