@@ -6,10 +6,11 @@
         ├── inbox key               wraps the keys of studies that no case owns yet
         ├── signing key, log key    Ed25519: opinions and letters; audit checkpoints
         ├── patient keys
+        ├── directory keys          one per shard of what patients are searched by
         └── case keys
             └── study keys
 
-Cases, patients and studies are the units of crypto-shredding: destroying a unit's wrapped key makes
+Cases, patients, studies and shards of the directory are the units of crypto-shredding: destroying a unit's wrapped key makes
 all that was sealed under it unreadable, wherever copies of the ciphertext lie. A wrapped key is
 itself a sealed object (``core.sealed``) whose context names the kind, the unit, the organisation and
 the key, so that a wrapping moved to another row does not open. No plain key is ever stored or kept
@@ -41,7 +42,7 @@ from core.errors import Conflict, Damaged, NotFound, Unavailable
 from core.sealed import Context, Key
 from core.tables import Base, Code, IdColumn
 
-UnitKind = Literal["organisation", "case", "patient", "study"]
+UnitKind = Literal["organisation", "case", "patient", "directory", "study"]
 SigningUse = Literal["signing", "log"]
 _OWN_KINDS = ("records", "inbox", "signing", "log")
 _AT_ONCE = 5000  # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535
@@ -106,8 +107,8 @@ class Keyring:
             self._make(db, kind, organisation_id, organisation_id, parent=top)
 
     def create(self, db: Session, unit: Unit) -> None:
-        """The key of a new case or patient; a study has ``create_study``. Raises Conflict if it has one."""
-        if unit.kind not in ("case", "patient"):
+        """The key of a new case, patient or shard of the directory; a study has ``create_study``. Raises Conflict if it has one."""
+        if unit.kind not in ("case", "patient", "directory"):
             raise ValueError(f"no key of kind {unit.kind} is made this way")
         parent = self._find(db, "organisation", unit.organisation_id, unit.organisation_id)
         self._make(db, unit.kind, unit.organisation_id, unit.id, parent=parent)

@@ -78,8 +78,8 @@ def readings(name: str, limit: int = READINGS_LIMIT) -> frozenset[str]:
     words = _latin(name)
     if words:
         orders = [words[at:] + words[:at] for at in range(len(words) if len(words) <= _ORDERED else 1)]
-        return frozenset(_spelled("".join(order)) for order in orders)
-    return frozenset(_spelled("".join(syllables)) for syllables in itertools.islice(_said(squeezed(name)), limit))
+        return frozenset(spelled("".join(order)) for order in orders)
+    return frozenset(spelled("".join(syllables)) for syllables in itertools.islice(_said(squeezed(name)), limit))
 
 
 def initials(name: str) -> frozenset[str]:
@@ -88,6 +88,11 @@ def initials(name: str) -> frozenset[str]:
     if len(words) > 1 and all(word.isascii() for word in words):
         return frozenset({"".join(word[0] for word in words)})
     return frozenset("".join(syllable[0] for syllable in s if syllable) for s in _syllables(squeezed(name)))
+
+
+def sounds(name: str) -> frozenset[str]:
+    """What a name is found by in Latin letters: every reading, and the initials of each."""
+    return readings(name) | initials(name)
 
 
 @lru_cache(maxsize=65_536)
@@ -112,8 +117,14 @@ def _said(name: str) -> Iterator[tuple[str, ...]]:
 
 def _choices(span: str, usual: str) -> list[str]:
     # one by one: in a word it knows (长乐) the dictionary has one reading, and a name is no word
+    return list(dict.fromkeys(filter(None, [usual, *_alone(span)])))
+
+
+@lru_cache(maxsize=16_384)
+def _alone(span: str) -> tuple[str, ...]:
+    """The readings of one character; any other letters are read as they stand."""
     single = pinyin(span, style=Style.NORMAL, heteronym=True)[0] if re.fullmatch(_HAN, span) else [span]
-    return list(dict.fromkeys(filter(None, [usual, *single, *_ALSO.get(span, [])])))
+    return (*single, *_ALSO.get(span, []))
 
 
 def _latin(name: str) -> tuple[str, ...]:
@@ -123,12 +134,15 @@ def _latin(name: str) -> tuple[str, ...]:
     return words if words and all(_unaccented(word).isascii() for word in words) else ()
 
 
-def _spelled(reading: str) -> str:
+def spelled(reading: str) -> str:
     """One spelling for the vowel that keyboards lack: 吕 is lv, lü and, in a passport, lyu."""
-    return re.sub(r"(?<=[ln])yu", "v", _unaccented(reading))
+    plain = _unaccented(reading)
+    return re.sub(r"(?<=[ln])yu", "v", plain) if "yu" in plain else plain
 
 
 def _unaccented(text: str) -> str:
+    if text.isascii():
+        return text
     plain = unicodedata.normalize("NFC", text)
     plain = re.sub("[üǖǘǚǜ]", "v", plain)
     return "".join(letter for letter in unicodedata.normalize("NFD", plain) if not unicodedata.combining(letter))
@@ -161,7 +175,12 @@ def matches(query: str, name: str, numbers: tuple[str, ...] = ()) -> bool:
         return True
     if not wanted.isascii():
         return False
-    return any(reading.startswith(_spelled(wanted)) for reading in readings(name) | initials(name))
+    return heard(spelled(wanted), name)
+
+
+def heard(sound: str, name: str) -> bool:
+    """Whether some reading of a name, or its initials, begins with what is ``spelled`` so."""
+    return any(reading.startswith(sound) for reading in sounds(name))
 
 
 def found_in(

@@ -2,7 +2,8 @@
 
 Identity is readable in the patient's own hospital by those who may identify; a remote expert reaches it
 only through a case (``cases.identity``). Exact search goes by blind index of name + birth date or of a
-number, never by surname alone; search by part, pinyin or initials decrypts inside one's own organisation.
+number, never by surname alone; search by part, pinyin or initials goes through the sealed directory of one's own
+organisation (``directory``).
 """
 
 import datetime as dt
@@ -10,20 +11,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, Index, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import organisations, people, policy
 from core import audit, ids, jobs
 from core.actor import Actor
-from core.db import Tx
+from core.db import Database, Tx
 from core.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from core.keyring import Unit
 from core.tables import Base, IdColumn
-from registry import identities, indexes, names
+from registry import directory, identities, indexes, names
 from registry.identities import Identity
 
 _ = (organisations, people)  # their tables are named by foreign keys
+_UNLISTED = text("shard_id IS NULL")
 
 SEARCH_LIMIT = 20
 BATCH = 200
@@ -32,9 +34,13 @@ AMENDED = "patient:amended"
 
 
 class Patient(Base):
-    """A patient of one hospital; ``identity`` is sealed under the patient's key. One who was merged is kept under another."""
+    """A patient of one hospital; ``identity`` is sealed under the patient's key. One who was merged is kept under another.
+
+    ``shard_id`` says where in the directory they stand; without one, nowhere yet.
+    """
 
     __tablename__ = "patients"
+    __table_args__ = (Index("ix_patients_unlisted", "organisation_id", "id", sqlite_where=_UNLISTED, postgresql_where=_UNLISTED),)
 
     id: Mapped[IdColumn]
     organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
@@ -43,6 +49,7 @@ class Patient(Base):
     version: Mapped[int] = mapped_column(default=1)
     identity: Mapped[bytes]
     merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.id"), index=True)
+    shard_id: Mapped[UUID | None] = mapped_column(ForeignKey("patient_shards.id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,7 @@ def create(
     )
     db.keyring.create(db, unit(patient))
     _seal(db, patient, identity)
+    patient.shard_id = directory.put(db, patient.organisation_id, None, {patient.id: identity})
     db.add(patient)
     db.flush()
     indexes.write(db, patient.organisation_id, patient.id, identity)
@@ -118,6 +126,7 @@ def amend(
     """
     policy.require_in_organisation(actor, "patient:write")
     patient = _own(db, actor, patient_id)
+    db.refresh(patient, with_for_update=True)
     if patient.merged_into_id is not None:
         raise Conflict("patient-merged-away")
     if patient.version != version:
@@ -126,6 +135,7 @@ def amend(
     patient.version += 1
     _seal(db, patient, identity)
     indexes.write(db, patient.organisation_id, patient.id, identity)
+    patient.shard_id = directory.put(db, patient.organisation_id, patient.shard_id, {patient.id: identity})
     jobs.enqueue(db, AMENDED, {"patient_id": str(patient.id)}, organisation_id=patient.organisation_id)
     _record(db, actor, "patient:amend", patient)
     return patient
@@ -196,7 +206,7 @@ def find(
     return found
 
 
-def search(db: Tx, actor: Actor, text: str, *, limit: int = SEARCH_LIMIT) -> list[Found]:
+def search(db: Tx, actor: Actor, query: str, *, limit: int = SEARCH_LIMIT) -> list[Found]:
     """Search by part of the name, pinyin, initials or start of a number among the patients of one's own hospital.
 
     For clinicians of that hospital. It decrypts inside the organisation and is one recorded event that
@@ -205,16 +215,16 @@ def search(db: Tx, actor: Actor, text: str, *, limit: int = SEARCH_LIMIT) -> lis
     policy.require_in_organisation(actor, "patient:search")
     if not policy.allowed(db, actor, "case:read", organisation_id=actor.organisation_id):
         raise NotFound("patient-not-found")
-    wanted = names.squeezed(text)
+    wanted = names.squeezed(query)
     if not wanted or (wanted.isascii() and len(wanted) < 2):
         return []
-    found: list[Found] = []
-    for row in _by_batches(db, actor.organisation_id):
-        who = unsealed(db, row)
-        if names.matches(text, who.name, who.numbers):
-            found += [one for one in [_now(db, row, who)] if one.patient_id not in {known.patient_id for known in found}]
-            if len(found) == limit:
-                break
+    # whoever is entered into the directory between the two is found by the first
+    unlisted = ((row.id, unsealed(db, row)) for row in _unlisted(db, actor.organisation_id))
+    fit = [patient_id.hex for patient_id, who in unlisted if names.matches(query, who.name, who.numbers)]
+    fit += directory.matching(db, actor.organisation_id, query)
+    shown = _now(db, sorted(fit, reverse=True), limit)
+    rows = {row.id: row for row in _rows(db, shown)}
+    found = [Found(patient_id, unsealed(db, rows[patient_id]), ("search",)) for patient_id in shown]
     _record_search(db, actor, found, "part", "treatment")
     return found
 
@@ -277,6 +287,21 @@ def settled(db: Tx, patient: Patient) -> Patient:
     return patient if patient.merged_into_id is None else settled(db, db.get_one(Patient, patient.merged_into_id))
 
 
+def fill(database: Database) -> None:
+    """Enter whoever is in no directory yet: the patients who were there before it was."""
+    unlisted = select(Patient).where(Patient.shard_id.is_(None)).order_by(Patient.id).limit(BATCH)
+    while True:
+        with database.begin() as db:
+            one = db.scalar(select(Patient.organisation_id).where(Patient.shard_id.is_(None)).limit(1))
+            rows = list(db.scalars(unlisted.where(Patient.organisation_id == one).with_for_update(skip_locked=True)))
+            if not rows:
+                return
+            db.keyring.load(db, map(unit, rows))
+            shard_id = directory.put(db, rows[0].organisation_id, None, {row.id: unsealed(db, row) for row in rows})
+            for row in rows:
+                row.shard_id = shard_id
+
+
 # --- inside ----------------------------------------------------------------------------------------------
 
 
@@ -287,10 +312,15 @@ def _own(db: Tx, actor: Actor, patient_id: UUID) -> Patient:
     return patient
 
 
-def _now(db: Tx, row: Patient, who: Identity) -> Found:
-    """A patient whom a search has found, or under whom that one is kept."""
-    row_id = kept(db, [row.id])[row.id]
-    return Found(row_id, who if row_id == row.id else unsealed(db, db.get_one(Patient, row_id)), ("search",))
+def _now(db: Tx, patient_ids: list[str], limit: int) -> list[UUID]:
+    """Under whom the first of these are kept now, each once."""
+    shown: dict[UUID, None] = {}
+    for batch in ([*map(UUID, patient_ids[at : at + BATCH])] for at in range(0, len(patient_ids), BATCH)):
+        now = kept(db, batch)
+        shown |= dict.fromkeys(now[one] for one in batch)
+        if len(shown) >= limit:
+            break
+    return list(shown)[:limit]
 
 
 def _seal(db: Tx, patient: Patient, who: Identity) -> None:
@@ -311,14 +341,14 @@ def _rows(db: Tx, patient_ids: Iterable[UUID]) -> list[Patient]:
     return rows
 
 
-def _by_batches(db: Tx, organisation_id: UUID) -> Iterator[Patient]:
-    """Every patient of a hospital, newest first, without holding a cursor open while keys are fetched."""
-    rows = select(Patient).where(Patient.organisation_id == organisation_id).order_by(Patient.id.desc()).limit(BATCH)
+def _unlisted(db: Tx, organisation_id: UUID) -> Iterator[Patient]:
+    """Every patient of a hospital who is not in its directory yet, without holding a cursor open while keys are fetched."""
+    rows = select(Patient).where(Patient.organisation_id == organisation_id, Patient.shard_id.is_(None)).order_by(Patient.id).limit(BATCH)
     batch = list(db.scalars(rows))
     while batch:
         db.keyring.load(db, map(unit, batch))
         yield from batch
-        batch = list(db.scalars(rows.where(Patient.id < batch[-1].id)))
+        batch = list(db.scalars(rows.where(Patient.id > batch[-1].id)))
 
 
 WHY = {

@@ -110,6 +110,7 @@ WALLS = {
     # patients and cases
     "patients": Wall("a visitor may see identity; the first wall says who", f"{OWN} OR {_BOTH.replace('@', 'id')}", OWN, OWN),
     "patient_indexes": Wall("patients are looked for at home alone", OWN, OWN, removes=OWN),
+    "patient_shards": Wall("patients are looked for at home alone", OWN, OWN, OWN),
     "patient_merges": Wall("who was merged with whom is the hospital's own business", OWN, OWN, OWN),
     "case_counters": Wall("how many cases a hospital has is its own business", OWN, OWN, OWN),
     "cases": Wall("an opinion moves the case on", CASE.replace("{t}.case_id", "{t}.id"), OWN, CASE.replace("{t}.case_id", "{t}.id")),

@@ -79,6 +79,7 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path, ways: Outside) 
     periodic = [
         (CHECKPOINT_SECONDS, push),
         (SWEEP_SECONDS, sweep),
+        (SWEEP_SECONDS, patients.fill),
         (HOUR_SECONDS, remind),
         (DAY_SECONDS, orphans.sweep),
         (DAY_SECONDS, documents.sweep),

@@ -63,7 +63,7 @@ def row_of(db: Tx, owner: Unit) -> WrappedKey:
     return db.scalars(select(WrappedKey).where(WrappedKey.kind == kind, WrappedKey.unit_id == owner.id)).one()
 
 
-@pytest.mark.parametrize("kind", ["organisation", "case", "patient", "study"])
+@pytest.mark.parametrize("kind", ["organisation", "case", "patient", "directory", "study"])
 def test_each_unit_opens_what_it_sealed_and_nothing_of_another(db: Tx, kind: str) -> None:
     mine, yours, row = made(db, kind), made(db, kind, OTHER), ids.new()
     data = db.keyring.seal(db, mine, "note", "entries", row, 1, "断指".encode())

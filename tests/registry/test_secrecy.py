@@ -91,7 +91,17 @@ def test_no_word_about_the_patient_stands_in_the_clear_in_any_table(world: World
                     for secret in SECRETS:
                         assert secret.encode() not in plain, f"{table.name}.{column}"
                         assert repr(secret)[1:-1].encode("unicode_escape") not in plain, f"{table.name}.{column}"
-    assert {"patients", "patient_indexes", "cases", "entries", "referrals", "referral_steps", "messages", "opinions"} <= filled
+    assert {
+        "patients",
+        "patient_indexes",
+        "patient_shards",
+        "cases",
+        "entries",
+        "referrals",
+        "referral_steps",
+        "messages",
+        "opinions",
+    } <= filled
     assert {"decisions", "consents", "drafts", "visits", "notices", "jobs", "audit_events"} <= filled
 
 
