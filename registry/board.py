@@ -1,35 +1,50 @@
 """The board: what a case shows at a glance, projected from its record whenever an entry is written.
 
 The coded summary, which follows the newest injury, goes into the clear ``facts`` of the case; the times
-that the ischaemia clocks need go into its sealed ``board``, so that a work list reads one small sealed value
+that the ischaemia clocks and an open fracture need go into its sealed ``board``, so that a work list reads one small sealed value
 per case. Rules and passed marks raise the urgency here, and a job comes back when the next mark is due.
 """
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 from sqlalchemy import select
 
 from core import ids, jobs
 from core.actor import Actor
 from core.db import Database, Tx
 from core.jobs import Job
-from registry import audience, cases, clocks, notices, patients, redflags, summaries
+from registry import audience, cases, clocks, notices, open_fractures, patients, redflags, summaries
 from registry.cases import Case
 from registry.clocks import Reading, Unit
 from registry.forms.amputation import Amputation
 from registry.forms.fields import Document
 from registry.forms.injury import Injury
 from registry.forms.replant import Replant
+from registry.open_fractures import Ahead, Step
 from registry.patients import Patient
 
 RECHECK = "case:recheck"
 # The hour of an injury is nobody's business in a table of jobs: rechecks come on whole five minutes.
 GRAIN = dt.timedelta(minutes=5)
 
-_UNITS = TypeAdapter(list[Unit])
+
+class _Board(BaseModel):
+    """What is sealed."""
+
+    units: list[Unit] = []
+    fracture: list[Ahead] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The clocks of the severed units, and the step of an open fracture that comes next, if one is not recorded."""
+
+    readings: tuple[Reading, ...] = ()
+    fracture: Step | None = None
 
 
 def project(db: Tx, actor: Actor, case: Case, documents: Mapping[UUID, Document], written: Document) -> None:
@@ -48,22 +63,31 @@ def project(db: Tx, actor: Actor, case: Case, documents: Mapping[UUID, Document]
     facts["units"] = [{"part": u.part, "side": u.side, "level": u.level, "tamai": u.tamai, "completeness": u.completeness} for u in severed]
     case.facts = facts
     case.board_version += 1
-    plain = _UNITS.dump_json(clocks.units(units, injuries, replants))
+    now = ids.now()
+    kept = _Board(units=clocks.units(units, injuries, replants), fracture=list(open_fractures.ahead(list(documents.values()), now)))
+    plain = kept.model_dump_json().encode()
     case.board = cases.seal(db, case, "board", "cases", case.id, plain, case.board_version)
     cases.touch(case)
-    now = ids.now()
     for rule in redflags.fired(written, now)[:1]:
         cases.raise_urgency(db, actor, case, rule.urgency, rule.code)
     _by_clocks(db, actor, case, now)
     db.flush()
 
 
-def readings(db: Tx, case: Case, now: dt.datetime | None = None) -> list[Reading]:
-    """The clocks of a case's severed units, for a caller that holds the case and has recorded the reading."""
+def glance(db: Tx, case: Case, now: dt.datetime | None = None) -> Glance:
+    """What a case shows at a glance, for a caller that holds the case and has recorded the reading."""
     if case.board is None:
-        return []
+        return Glance()
+    now = now or ids.now()
     plain = cases.unseal(db, case, "board", "cases", case.id, case.board, case.board_version)
-    return [clocks.read(unit, now or ids.now()) for unit in _UNITS.validate_json(plain)]
+    # boards of cases in which nothing was written since are a list of the units alone
+    kept = _Board.model_validate_json(plain if plain.startswith(b"{") else b'{"units":%b}' % plain)
+    return Glance(tuple(clocks.read(unit, now) for unit in kept.units), open_fractures.upcoming(kept.fracture, now))
+
+
+def readings(db: Tx, case: Case, now: dt.datetime | None = None) -> list[Reading]:
+    """The clocks of a case's severed units, as ``glance``."""
+    return list(glance(db, case, now).readings)
 
 
 def read(db: Tx, actor: Actor, case_id: UUID) -> list[Reading]:

@@ -1,7 +1,7 @@
 """Follow-up: when a patient is to be seen again, and the one-minute record of each visit.
 
 The plan follows from the kind of case and the day of treatment; a visit is due, overdue once its window has
-passed, and done when a follow-up entry names it. The entry itself is an entry like any other (sealed,
+passed, and done when a follow-up entry names it; the surgeon is asked for it when it opens and when it is overdue. The entry itself is an entry like any other (sealed,
 drafted, corrected); the expert who advised is told and shown the outcome.
 """
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, and_, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth import organisations
 from core import ids
 from core.actor import Actor
-from core.db import Tx
+from core.db import Database, Tx
 from core.errors import Conflict, Invalid, NotFound
 from core.tables import Base, Code, IdColumn
 from registry import audience, cases, entries, notices, opinions
@@ -27,6 +27,7 @@ from registry.forms.fields import Raw
 from registry.states import CASE_OPEN
 
 TYPE = "follow-up"
+AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class Visit(Base):
     opens_on: Mapped[dt.date]
     late_after: Mapped[dt.date]
     entry_chain_id: Mapped[UUID | None]
+    reminded: Mapped[Code | None]
+    """The last standing for which a report was asked (`remind`)."""
 
     def standing(self, today: dt.date) -> str:
         """``done``, ``planned`` (not open yet), ``due`` (inside its window) or ``overdue``."""
@@ -104,6 +107,7 @@ def plan(db: Tx, actor: Actor, case_id: UUID, *, treated_on: dt.date) -> list[Vi
             Visit(id=ids.new(), organisation_id=case.organisation_id, case_id=case.id, code=appointment.code),
         )
         if visit.entry_chain_id is None:
+            visit.reminded = visit.reminded if visit.due_on == due else None
             visit.due_on, visit.opens_on = due, due - appointment.window
             visit.late_after = due + appointment.window
             db.add(visit)
@@ -173,6 +177,35 @@ def waiting(db: Tx, actor: Actor, *, limit: int) -> list[tuple[Visit, Case]]:
         .limit(limit)
     )
     return [(visit, case) for visit, case in db.execute(rows) if visit.standing(_today(db, case)) != "planned"]
+
+
+def remind(database: Database) -> int:
+    """Ask who opened a case for a progress report, once when a visit opens and once when its window has passed; how many.
+
+    Any number of processes may ask at the same time.
+    """
+    days = ids.now().date() + dt.timedelta(days=1)
+    behind = or_(and_(Visit.reminded.is_(None), Visit.opens_on <= days), and_(Visit.reminded == "due", Visit.late_after < days))
+    rows = (
+        select(Visit, Case)
+        .join(Case, Case.id == Visit.case_id)
+        .where(Visit.entry_chain_id.is_(None), Case.state.in_(CASE_OPEN), behind)
+        .order_by(Visit.id)
+        .limit(AT_ONCE)
+        .with_for_update(of=Visit, skip_locked=True)
+    )
+    asked, last = 0, UUID(int=0)
+    while True:
+        with database.begin() as db:
+            batch = list(db.execute(rows.where(Visit.id > last)))
+            for visit, case in batch:
+                standing = visit.standing(_today(db, case))
+                if standing in ("due", "overdue") and visit.reminded != standing and case.created_by:
+                    visit.reminded, asked = standing, asked + 1
+                    notices.tell(db, {case.created_by}, f"report-{standing}", case, urgency="routine")
+        if len(batch) < AT_ONCE:
+            return asked
+        last = batch[-1][0].id
 
 
 def add_months(day: dt.date, months: int) -> dt.date:

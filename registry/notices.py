@@ -48,6 +48,8 @@ KINDS = (
     "entry-added",
     "entry-returned",
     "outcome-recorded",
+    "report-due",
+    "report-overdue",
     "urgency-raised",
     "consent-withdrawn",
     "invitation-accepted",
@@ -116,8 +118,8 @@ def leads_to(kind: str, case_id: UUID | None) -> str | None:
     return next((path for begins, path in PLACES.items() if kind == begins or kind.startswith(f"{begins}-")), None)
 
 
-def tell(db: Tx, person_ids: Iterable[UUID], kind: str, case: Case, *, but: UUID | None = None) -> None:
-    """Put a notice about a case before people, each once; ``but`` (who caused it) is left out.
+def tell(db: Tx, person_ids: Iterable[UUID], kind: str, case: Case, *, but: UUID | None = None, urgency: str = "") -> None:
+    """Put a notice about a case before people, each once; ``but`` (who caused it) is left out. It is as urgent as the case unless told.
 
     Of a restricted case nobody of its hospital is told but the team, whatever they had to do with it before.
     """
@@ -131,7 +133,7 @@ def tell(db: Tx, person_ids: Iterable[UUID], kind: str, case: Case, *, but: UUID
             organisation_id=case.organisation_id,
             case_id=case.id,
             kind=kind,
-            urgency=case.urgency,
+            urgency=urgency or case.urgency,
             at=now,
         )
         for person_id in sorted(told - restrictions.shut_out(db, case.id, told))

@@ -14,6 +14,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+from pydantic import BaseModel, ConfigDict
+
 from registry.forms.fields import Document, Moment
 from registry.forms.flap import Flap
 from registry.forms.fracture import Fracture
@@ -66,6 +68,16 @@ class Step:
         return self.at is not None and self.due_at is not None and self.at > self.due_at
 
 
+class Ahead(BaseModel):
+    """A step that is not recorded, as the board of a case keeps it: which limit holds, and until when (None: not known)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str
+    rule: str
+    due_at: dt.datetime | None
+
+
 @cache
 def limits() -> tuple[Limit, ...]:
     """Every limit, in the order in which the steps are taken."""
@@ -82,6 +94,21 @@ def read(documents: Sequence[Document], now: dt.datetime) -> tuple[Step, ...]:
     rules = {"antibiotic": "antibiotic", "debridement": _urgency_of_debridement(documents), "cover": "cover"}
     chosen = [limit for limit in limits() if rules[limit.step] == limit.rule]
     return tuple(_step(limit, injured, now, *_done(limit.step, documents)) for limit in chosen)
+
+
+def ahead(documents: Sequence[Document], now: dt.datetime) -> tuple[Ahead, ...]:
+    """What is not recorded as done, for ``upcoming`` to be read from later."""
+    steps = [step for step in read(documents, now) if step.state in ("due", "overdue", "unknown")]
+    return tuple(Ahead(step=step.limit.step, rule=step.limit.rule, due_at=step.due_at) for step in steps)
+
+
+def upcoming(kept: Sequence[Ahead], now: dt.datetime) -> Step | None:
+    """The step whose limit comes first, or has passed first, at ``now``; one whose limit is not known comes before them all."""
+    if not kept:
+        return None
+    first = min(kept, key=lambda one: one.due_at or dt.datetime.min.replace(tzinfo=dt.UTC))
+    limit = next(limit for limit in limits() if (limit.step, limit.rule) == (first.step, first.rule))
+    return _open(limit, first.due_at, now)
 
 
 def _counts(fracture: Fracture) -> bool:
@@ -122,6 +149,10 @@ def _step(limit: Limit, injured: dt.datetime | None, now: dt.datetime, done: boo
         return Step(limit, "done", at, due_at, at - injured if injured else None)
     if done and not times:
         return Step(limit, "untimed", None, due_at, None)
+    return _open(limit, due_at, now)
+
+
+def _open(limit: Limit, due_at: dt.datetime | None, now: dt.datetime) -> Step:
     if due_at is None:
         return Step(limit, "unknown", None, None, None)
     return Step(limit, "overdue" if now > due_at else "due", None, due_at, None)

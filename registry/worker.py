@@ -21,6 +21,7 @@ from registry import (
     consents,
     deliveries,
     escalation,
+    followups,
     independence,
     mail,
     matching,
@@ -93,10 +94,11 @@ def worker(database: Database, pool: Pool, checkpoint_dir: Path, ways: Outside) 
 
 
 def remind(database: Database) -> None:
-    """Tell administrators in time what runs out, and again what is still missing."""
+    """Tell administrators in time what runs out, and again what is still missing; ask surgeons how patients are doing."""
     agreements.remind(database)
     machines.remind(database)
     unagreed.chase(database)
+    followups.remind(database)
 
 
 def sweep(database: Database) -> None:

@@ -17,9 +17,9 @@ from core import ids
 from core.actor import Actor
 from core.db import Tx
 from registry import board, cases, followups, messages, notices, opinions, questions, referrals, reviews
+from registry.board import Glance
 from registry.cases import Case
 from registry.choices import Decision
-from registry.clocks import Reading
 from registry.followups import Visit
 from registry.joinings import Joining
 from registry.messages import Message, MessageMark
@@ -59,8 +59,8 @@ class Item:
     """One case that needs the actor (or, in ``Worklist.waiting``, on which somebody else is waited for).
 
     ``urgency`` belongs to what is still open: a treated case has none but that of a late question.
-    ``since`` is when it began to wait, ``due_at`` the deadline if there is one. ``clocks`` are those of its
-    severed units. ``waiting`` says who is waited for; ``unread`` counts messages.
+    ``since`` is when it began to wait, ``due_at`` the deadline if there is one. ``glance`` has the clocks of its
+    severed units and the hours of an open fracture. ``waiting`` says who is waited for; ``unread`` counts messages.
     """
 
     case: Case
@@ -75,7 +75,7 @@ class Item:
     entry_id: UUID | None = None
     visit: Visit | None = None
     waiting: Waiting | None = None
-    clocks: tuple[Reading, ...] = ()
+    glance: Glance = field(default_factory=Glance)
     unread: int = 0
 
 
@@ -105,9 +105,9 @@ def items(db: Tx, actor: Actor) -> Worklist:
     unread = messages.unread(db, actor, list(shown)) if shown else {}
     cases.seen_list(db, actor, shown.values(), "case:worklist")
     db.keyring.load(db, map(cases.unit, shown.values()))
-    clocks = {case.id: _clocks(db, case, now) for case in shown.values()}
+    glances = {case.id: board.glance(db, case, now) for case in shown.values() if case.state in BEFORE_TREATMENT}
     needs, waiting = (
-        sorted((replace(i, clocks=clocks[i.case.id], unread=unread.get(i.case.id, 0)) for i in group), key=_pressing)
+        sorted((replace(i, glance=glances.get(i.case.id, Glance()), unread=unread.get(i.case.id, 0)) for i in group), key=_pressing)
         for group in (best.values(), waiting)
     )
     due = sum(1 for item in needs if item.visit is not None)
@@ -116,10 +116,6 @@ def items(db: Tx, actor: Actor) -> Worklist:
 
 def _pressing(item: Item) -> tuple[int, bool, dt.datetime, dt.datetime]:
     return -URGENCIES.index(item.urgency), not item.overdue, item.due_at or dt.datetime.max.replace(tzinfo=dt.UTC), item.since
-
-
-def _clocks(db: Tx, case: Case, now: dt.datetime) -> tuple[Reading, ...]:
-    return tuple(board.readings(db, case, now)) if case.state in BEFORE_TREATMENT else ()
 
 
 def _candidates(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:

@@ -34,10 +34,11 @@ def of(documents: Sequence[Document], now: dt.datetime, when: Clock) -> Times | 
     steps = open_fractures.read(documents, now)
     if not steps:
         return None
-    return Times(tuple(_line(step, when) for step in steps), tuple(_source(limit, when.language) for limit in open_fractures.limits()))
+    return Times(tuple(line(step, when) for step in steps), tuple(_source(limit, when.language) for limit in open_fractures.limits()))
 
 
-def _line(step: Step, when: Clock) -> Line:
+def line(step: Step, when: Clock) -> Line:
+    """One step in words."""
     language, limit = when.language, step.limit
     rule = translate(language, f"open-fracture-rule-{limit.rule.replace('_', '-')}", hours=f"{limit.hours:g}")
     at_once = limit.rule == "at_once"

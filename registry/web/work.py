@@ -15,7 +15,7 @@ from core.db import Tx
 from registry import cases, followups, patients, worklist
 from registry.cases import Case, Filter
 from registry.states import CASE_STATES, URGENCIES
-from registry.web import scales, titles
+from registry.web import fracture_times, scales, titles
 from registry.web.edge import Db, Me
 from registry.web.forms import Sent, text
 from registry.web.moments import Clock
@@ -43,6 +43,7 @@ class Line:
     title: Title
     hospital: str
     clocks: tuple[UnitClock, ...] = ()
+    hours: fracture_times.Line | None = None
     do: str = ""
     late: bool = False
     since: dt.datetime | None = None
@@ -138,7 +139,8 @@ class _Shower:
         return translate(self.language, "work-visit-late" if late else "work-visit", visit=label(self.language, "visit", code), on=on)
 
     def _line(self, item: Item, do: str) -> Line:
-        clocks = tuple(scales.of(reading, self.when) for reading in item.clocks)
+        clocks = tuple(scales.of(reading, self.when) for reading in item.glance.readings)
+        hours = fracture_times.line(item.glance.fracture, self.when) if item.glance.fracture else None
         contacts = item.waiting.contacts if item.waiting else ()
         phones = tuple(
             (self.names.person(one.person_id), one.phone) for one in contacts if one.phone and one.person_id != self.me.person_id
@@ -151,6 +153,7 @@ class _Shower:
             urgency=item.urgency,
             href=_href(item),
             clocks=clocks,
+            hours=hours,
             do=do,
             late=item.overdue,
             since=since,

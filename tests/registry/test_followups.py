@@ -1,6 +1,8 @@
 """Follow-up: planned from the day of treatment, due in its window, recorded once, shown to the expert who advised."""
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from core import ids
 from core.errors import Conflict, Denied, Invalid, NotFound
-from registry import entries, followups, notices
+from registry import cases, entries, followups, notices
 from registry.followups import Visit
 from tests.registry.conftest import World
 
@@ -130,3 +132,41 @@ def test_months_later_is_the_same_day_or_the_last_of_the_month(day: dt.date, mon
     later = followups.add_months(day, months)
     assert (later.year * 12 + later.month) - (day.year * 12 + day.month) == months
     assert later.day == day.day or (later.day < day.day and (later + DAY).day == 1)
+
+
+def asked(world: World) -> list[str]:
+    with world.begin() as db:
+        told = notices.for_actor(db, world.cast.surgeon.actor)
+        assert {one.urgency for one in told if one.kind.startswith("report-")} <= {"routine"}
+        return [one.kind for one in reversed(told) if one.kind.startswith("report-")]
+
+
+def test_a_report_is_asked_for_when_a_visit_opens_and_when_it_is_overdue_each_once(world: World) -> None:
+    start = ids.now()
+    with world.begin() as db:
+        case = world.case(db)
+        planned = followups.plan(db, world.cast.surgeon.actor, case.id, treated_on=today())
+        first = planned[0].id
+    followups.remind(world.database)
+    assert asked(world) == [], "nothing is due yet"
+    with ids.told(start + 12 * DAY):
+        with ThreadPoolExecutor(4) as together:
+            clocks = [copy_context() for _ in range(4)]
+            assert sum(together.map(lambda clock: clock.run(followups.remind, world.database), clocks)) == 1
+        followups.remind(world.database)
+        assert asked(world) == ["report-due"]
+    with ids.told(start + 19 * DAY):
+        assert followups.remind(world.database) == 1
+        assert followups.remind(world.database) == 0
+        assert asked(world) == ["report-due", "report-overdue"]
+        with world.begin() as db:
+            followups.record(db, world.cast.nurse.actor, case.id, {**SEEN, "seen_on": today().isoformat()}, visit_id=first)
+    with ids.told(start + 40 * DAY):
+        assert followups.remind(world.database) == 1, "the next visit is asked for in its turn"
+        with world.begin() as db:
+            followups.plan(db, world.cast.surgeon.actor, case.id, treated_on=today() - 36 * DAY)
+        assert followups.remind(world.database) == 1, "and anew when the plan has moved"
+        with world.begin() as db:
+            cases.close(db, world.cast.surgeon.actor, case.id)
+    with ids.told(start + 400 * DAY):
+        assert followups.remind(world.database) == 0, "nothing is asked of a closed case"

@@ -26,7 +26,7 @@ def test_a_case_goes_from_the_surgeon_to_the_audit_page(world: World) -> None:
     with world.begin() as db:
         (item,) = worklist.items(db, expert).needs
         assert item.action == "acknowledge"
-        assert item.clocks[0].running == "warm"
+        assert item.glance.readings[0].running == "warm"
         assert item.referral_id
         referrals.acknowledge(db, expert, item.referral_id)
         assert [item.action for item in worklist.items(db, expert).needs] == ["answer"]

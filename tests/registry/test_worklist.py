@@ -4,6 +4,7 @@ import datetime as dt
 
 from core import audit, ids
 from registry import cases, decisions, escalation, followups, messages, referrals, worklist
+from registry.board import Glance
 from registry.worklist import Item
 from tests.registry.conftest import World, run_jobs, wall
 
@@ -148,7 +149,7 @@ def test_clocks_run_beside_the_case_until_it_is_treated(world: World) -> None:
         world.injury(db, case, ago=3 * HOUR)
         world.severed(db, case, storage="dry_iced", cooling_started_at=wall(ids.now() - HOUR))
         (item,) = worklist.items(db, world.cast.surgeon.actor).needs
-        (reading,) = item.clocks
+        (reading,) = item.glance.readings
         assert (reading.running, reading.unit.part) == ("cold", "index")
         cases.treat(db, world.cast.surgeon.actor, case.id, on=ids.now().date())
         assert worklist.items(db, world.cast.surgeon.actor).needs == []
@@ -193,4 +194,4 @@ def test_a_late_question_on_a_treated_case_is_as_urgent_as_it_was_asked(world: W
         world.asked(db, late)
         found = worklist.items(db, cast.expert.actor).needs
         assert [(item.case.id, item.urgency) for item in found] == [(late.id, "emergency"), (routine.id, "routine")]
-        assert found[0].clocks == ()
+        assert found[0].glance == Glance()

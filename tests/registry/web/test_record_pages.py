@@ -251,6 +251,7 @@ def test_the_hours_of_an_open_fracture_stand_on_its_case_and_beside_the_opinion(
         world.asked(db, case)
     surgeon, expert = house.browser(world.cast.surgeon, language=language), house.browser(world.cast.expert, language=language)
     pages = ((surgeon, f"/cases/{case.id}"), (expert, f"/cases/{case.id}/opinion"))
+    comes = translate(language, "open-fracture-step-antibiotic")
     for reader, path in pages:
         assert title not in reader.get(path).text
     surgeon.post(f"/cases/{case.id}/entries/fracture", data=FRACTURE | {"gustilo": "type_1"})
@@ -258,11 +259,13 @@ def test_the_hours_of_an_open_fracture_stand_on_its_case_and_beside_the_opinion(
         page = unescape(reader.get(path).text)
         assert title in page
         assert translate(language, "open-fracture-rule-low-energy", hours="24") in page
+        assert f'<p class="caution">{comes}:' in unescape(reader.get("/").text), "the work list says what comes next"
     (item,) = [item for item in current(world, case.id) if item.entry.type == "fracture"]
     closed = {"side": "left", "openness": "closed", "code": "42C3(j)[2]", "replaces": str(item.entry.id), "reason": "wrong leg"}
     assert surgeon.post(f"/cases/{case.id}/entries/fracture", data=closed).status_code == 303
     for reader, path in pages:
         assert title not in reader.get(path).text
+        assert f"{comes}:" not in reader.get("/").text
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
