@@ -41,10 +41,10 @@ class _Board(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """The clocks of the severed units, and the step of an open fracture that comes next, if one is not recorded."""
+    """The clocks of the severed units, and what of an open fracture is not recorded (`open_fractures.upcoming`)."""
 
     readings: tuple[Reading, ...] = ()
-    fracture: Step | None = None
+    fracture: tuple[Step, ...] = ()
 
 
 def project(db: Tx, actor: Actor, case: Case, documents: Mapping[UUID, Document], written: Document) -> None:

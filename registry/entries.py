@@ -28,6 +28,7 @@ from registry.cases import Case
 from registry.drafts import Draft, Typed
 from registry.forms import fields
 from registry.forms.amputation import Amputation
+from registry.forms.closure import Closure
 from registry.forms.complication import Complication
 from registry.forms.fields import Document, Raw
 from registry.forms.flap import Flap
@@ -57,6 +58,7 @@ TYPES: dict[str, tuple[type[Document], str]] = {
     "complication": (Complication, "case:write"),
     "transfer": (Transfer, "case:write"),
     "follow-up": (FollowUp, "followup:write"),
+    "closure": (Closure, "case:close"),
 }
 
 

@@ -48,6 +48,7 @@ KINDS = (
     "entry-added",
     "entry-returned",
     "outcome-recorded",
+    "case-closed",
     "report-due",
     "report-overdue",
     "urgency-raised",

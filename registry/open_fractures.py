@@ -102,13 +102,13 @@ def ahead(documents: Sequence[Document], now: dt.datetime) -> tuple[Ahead, ...]:
     return tuple(Ahead(step=step.limit.step, rule=step.limit.rule, due_at=step.due_at) for step in steps)
 
 
-def upcoming(kept: Sequence[Ahead], now: dt.datetime) -> Step | None:
-    """The step whose limit comes first, or has passed first, at ``now``; one whose limit is not known comes before them all."""
-    if not kept:
-        return None
-    first = min(kept, key=lambda one: one.due_at or dt.datetime.min.replace(tzinfo=dt.UTC))
-    limit = next(limit for limit in limits() if (limit.step, limit.rule) == (first.step, first.rule))
-    return _open(limit, first.due_at, now)
+def upcoming(kept: Sequence[Ahead], now: dt.datetime) -> tuple[Step, ...]:
+    """What to show of it at ``now`` in a line or two: the step whose limit passed first or is not known, and the one that comes next."""
+    known = {(limit.step, limit.rule): limit for limit in limits()}
+    first = sorted(kept, key=lambda one: one.due_at or dt.datetime.min.replace(tzinfo=dt.UTC))
+    steps = [_open(known[one.step, one.rule], one.due_at, now) for one in first]
+    groups = ([step for step in steps if step.state != "due"], [step for step in steps if step.state == "due"])
+    return tuple(group[0] for group in groups if group)
 
 
 def _counts(fracture: Fracture) -> bool:

@@ -12,7 +12,7 @@ from imaging import annotations
 from imaging.phantoms import films, photos
 from imaging.phantoms.hand import Cut, Hand
 from imaging.sandbox import Pool
-from registry import cases, decisions, entries, followups, messages, opinions, referrals, sample, sample_reconstruction, teams
+from registry import cases, closures, decisions, entries, followups, messages, opinions, referrals, sample, sample_reconstruction, teams
 from registry import sample_steps as steps
 from registry.sample import Cast
 from registry.sample_telling import Files, Say, Story, ago, tell
@@ -262,7 +262,13 @@ def _middle_replant(cast: Cast) -> Story:
             visit_id=visit.id if visit else None,
         )  # fmt: skip
     db = yield ago(days=2)
-    cases.close(db, cast["lin"], case.id)
+    closures.close(
+        db, cast["lin"], case.id,
+        {
+            "result": "healed", "survival": "survived", "work_status": "same",
+            "summary": "断指存活，保护性感觉恢复，恢复原工作。The finger lives, protective sensation is back; she does her former work.",
+        },
+    )  # fmt: skip
 
 
 # days after the operation, pain (NRS), total active motion (degrees), work, pallor, note

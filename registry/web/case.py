@@ -21,6 +21,7 @@ from registry import (
     audience,
     board,
     cases,
+    closures,
     consents,
     decisions,
     disclosure,
@@ -40,10 +41,11 @@ from registry import (
 from registry.cases import Case
 from registry.entries import Recorded
 from registry.forms import shown
+from registry.forms.closure import Closure
 from registry.valuesets import Option
 from registry.web import fracture_times, gallery, scales, timeline, titles, whatnow
 from registry.web.edge import Db, Me
-from registry.web.forms import Attempt, Sent, attempt, text, uuids
+from registry.web.forms import Attempt, Sent, attempt, raw, text, uuids
 from registry.web.moments import Clock
 from registry.web.pages import render, see
 from registry.web.translations import language_of
@@ -155,7 +157,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "sheets": scans.of_case(db, me, case),
         "recorded": [_entry(item, entries.units(recorded)) for item in recorded],
         "offered": _offered(case),
-        "others": [kind for kind in entries.TYPES if kind not in (*_offered(case), followups.TYPE)],
+        "others": [kind for kind in entries.TYPES if kind not in (*_offered(case), followups.TYPE, closures.TYPE)],
         "posts": messages.thread(db, me, case_id) if "message:read" in may_do else [],
         "hearers": _hearers(db, me, case, names) if "message:write" in may_do else [],
         "client_key": str(ids.new()),
@@ -218,11 +220,12 @@ def ask_close(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
 
 
 @router.post("/cases/{case_id}/close")
-def close(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
-    """Close a case for good."""
+def close(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
+    """Close a case for good, with its summary."""
+    typed, key = raw(Closure, form), text(form, "client_key", 64) or None
     with attempt(db) as tried:
-        cases.close(db, me, case_id)
-    return see(f"/cases/{case_id}") if tried else _close(request, db, me, case_id, tried)
+        closures.close(db, me, case_id, typed, client_key=key)
+    return see(f"/cases/{case_id}") if tried else _close(request, db, me, case_id, tried, typed)
 
 
 @router.post("/cases/{case_id}/archive")
@@ -232,10 +235,17 @@ def put_away(db: Db, me: Me, form: Sent, case_id: UUID) -> Response:
     return see(f"/cases/{case_id}")
 
 
-def _close(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt) -> Response:
+def _close(request: Request, db: Tx, me: Actor, case_id: UUID, tried: Attempt, typed: dict[str, str | list[str]] | None = None) -> Response:
     case = cases.get(db, me, case_id)
     waiting = {a.referral.id: w for a in referrals.for_case(db, me, case_id) if (w := questions.waiting_for(db, a.referral)) is not None}
-    return render(request, "case/close.html", status=tried.status, tried=tried, waiting=waiting, **banner(request, db, me, case))
+    context: dict[str, Any] = {
+        **banner(request, db, me, case),
+        "waiting": waiting,
+        "form": shown.describe(Closure, typed or {}, zone=me.time_zone, errors=tried.errors),
+        "client_key": str(ids.new()),
+        "tried": tried,
+    }
+    return render(request, "case/close.html", status=tried.status, **context)
 
 
 def _hearers(db: Tx, me: Actor, case: Case, names: Names) -> list[tuple[UUID, str]]:

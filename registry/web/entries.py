@@ -18,7 +18,7 @@ from core import ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, NotFound, TooLarge
-from registry import cases, entries
+from registry import cases, closures, entries
 from registry.cases import Case
 from registry.drafts import Draft
 from registry.forms import shown
@@ -138,8 +138,8 @@ def _next(case: Case, entry_type: str, then: str) -> str:
 
 
 def _asked(entry_type: str, replaces: UUID | None) -> str:
-    """The types this room writes; a visit is recorded in a room of its own and corrected here."""
-    if entry_type not in entries.TYPES or (entry_type == "follow-up" and replaces is None):
+    """The types this room writes; a visit and the summary at closing in rooms of their own, a visit is corrected here."""
+    if entry_type not in entries.TYPES or entry_type == closures.TYPE or (entry_type == "follow-up" and replaces is None):
         raise NotFound("entry-type-not-found")
     return entry_type
 

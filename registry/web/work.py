@@ -43,7 +43,7 @@ class Line:
     title: Title
     hospital: str
     clocks: tuple[UnitClock, ...] = ()
-    hours: fracture_times.Line | None = None
+    hours: tuple[fracture_times.Line, ...] = ()
     do: str = ""
     late: bool = False
     since: dt.datetime | None = None
@@ -140,7 +140,7 @@ class _Shower:
 
     def _line(self, item: Item, do: str) -> Line:
         clocks = tuple(scales.of(reading, self.when) for reading in item.glance.readings)
-        hours = fracture_times.line(item.glance.fracture, self.when) if item.glance.fracture else None
+        hours = tuple(fracture_times.line(step, self.when) for step in item.glance.fracture)
         contacts = item.waiting.contacts if item.waiting else ()
         phones = tuple(
             (self.names.person(one.person_id), one.phone) for one in contacts if one.phone and one.person_id != self.me.person_id

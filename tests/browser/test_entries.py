@@ -151,4 +151,4 @@ def test_every_entry_is_offered_filled_in_and_shown(visit: Visit, look: Look, co
 
 
 def test_every_entry_there_is_has_its_walk() -> None:
-    assert set(ENTRIES) == set(entries.TYPES) - {"follow-up"}
+    assert set(ENTRIES) == set(entries.TYPES) - {"follow-up", "closure"}

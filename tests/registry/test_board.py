@@ -7,7 +7,7 @@ import pytest
 from core import audit, ids
 from core.db import Database, Tx
 from core.jobs import Job, JobRow
-from registry import board, cases, entries, notices
+from registry import board, cases, entries, notices, worklist
 from registry.cases import Case
 from tests.registry.conftest import World, run_jobs, wall
 
@@ -30,6 +30,46 @@ def test_the_clocks_are_sealed_and_follow_every_correction(world: World) -> None
         (reading,) = board.read(db, surgeon, case.id)
         assert reading.warm is not None
         assert abs(reading.warm - 2 * HOUR) < dt.timedelta(seconds=5)
+
+
+def test_the_hours_of_an_open_fracture_follow_the_record(world: World) -> None:
+    surgeon = world.cast.surgeon.actor
+    began = ids.now() - 5 * HOUR
+    with world.begin() as db:
+        case = world.case(db, kind="open_fracture")
+
+        def comes() -> list[tuple[str, str]]:
+            return [(step.limit.step, step.state) for step in board.glance(db, case).fracture]
+
+        entries.submit(db, surgeon, case.id, "fracture", {"side": "left", "segment": "42", "openness": "open"})
+        assert comes() == [("antibiotic", "unknown")]
+        injury = world.injury(db, case, ago=5 * HOUR, energy="high", region=["leg"])
+        assert comes() == [("antibiotic", "overdue"), ("debridement", "due")]
+        given = {"antibiotic": "cefazolin", "antibiotic_at": wall(began + HOUR / 2)}
+        entries.correct(db, surgeon, injury.id, given, reason="found in the ambulance's notes")
+        assert comes() == [("debridement", "due")]
+        [step] = board.glance(db, case).fracture
+        assert step.due_at is not None
+        assert abs(step.due_at - began - 12 * HOUR) < dt.timedelta(minutes=1)
+        assert b"debridement" not in (case.board or b"")
+        entries.submit(db, surgeon, case.id, "operation", {"began_at": wall(ids.now() - HOUR), "procedures": ["debridement"]})
+        assert comes() == [("cover", "due")]
+        (item,) = worklist.items(db, surgeon).needs
+        assert [step.limit.step for step in item.glance.fracture] == ["cover"]
+        entries.submit(db, surgeon, case.id, "operation", {"began_at": wall(ids.now() - HOUR), "procedures": ["local_flap"]})
+        assert comes() == []
+
+
+def test_a_board_from_before_the_open_fracture_was_on_it_is_read(world: World) -> None:
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case)
+        world.severed(db, case)
+        (unit,) = (reading.unit for reading in board.readings(db, case))
+        plain = b"[%b]" % unit.model_dump_json().encode()
+        case.board = cases.seal(db, case, "board", "cases", case.id, plain, case.board_version)
+        assert [reading.unit for reading in board.readings(db, case)] == [unit]
+        assert board.glance(db, case).fracture == ()
 
 
 def test_an_older_board_cannot_be_put_back(world: World) -> None:

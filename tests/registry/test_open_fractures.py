@@ -160,3 +160,32 @@ def test_every_limit_names_its_source_in_both_languages() -> None:
     for limit in open_fractures.limits():
         assert "BOAST" in limit.source("zh")
         assert "BOAST" in limit.source("en")
+
+
+KEPT = st.lists(
+    st.builds(
+        lambda limit, due_at: open_fractures.Ahead(step=limit.step, rule=limit.rule, due_at=due_at),
+        st.sampled_from(open_fractures.limits()),
+        st.none() | st.integers(-99, 99).map(lambda hours: INJURED + hours * HOUR),
+    ),
+    max_size=4,
+)
+
+
+@given(KEPT, st.integers(-99, 99))
+def test_what_is_shown_is_what_passed_first_and_what_comes_next(kept: list[open_fractures.Ahead], hours: int) -> None:
+    now = INJURED + hours * HOUR
+    steps = open_fractures.upcoming(kept, now)
+    passed = [one.due_at for one in kept if one.due_at is None or one.due_at < now]
+    coming = [one.due_at for one in kept if one.due_at is not None and one.due_at >= now]
+    shown = [None if None in passed else min(filter(None, passed))] if passed else []
+    assert [step.due_at for step in steps] == shown + ([min(coming)] if coming else [])
+    states = ["unknown" if None in passed else "overdue"] if passed else []
+    assert [step.state for step in steps] == states + (["due"] if coming else [])
+
+
+def test_only_what_is_not_recorded_is_ahead() -> None:
+    documents = [injury(antibiotic="cefazolin"), fracture(), operation(INJURED + 3 * HOUR, "debridement")]
+    [one] = open_fractures.ahead(documents, INJURED + 4 * HOUR)
+    assert (one.step, one.due_at) == ("cover", INJURED + 72 * HOUR)
+    assert open_fractures.ahead([injury()], INJURED) == ()

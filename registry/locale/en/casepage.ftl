@@ -141,7 +141,7 @@ identity-recorded = The referral lets you see it. Each time is recorded.
 identity-noted = That you have seen this is recorded in the log of the patient's hospital.
 
 close-title = Close the case
-close-lead = A closed case can be read but not written in any more.
+close-lead = Say how it ended. A closed case can be read but not written in any more.
 close-waits = The case can be closed once the question is answered, declined or taken back.
 close-go = Close it for good
 access-title = Who saw it

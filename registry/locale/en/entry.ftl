@@ -9,6 +9,7 @@ entry-replant = Replanted part
 entry-flap = Flap
 entry-complication = Complication
 entry-transfer = Transfer
+entry-closure = How it ended
 entry-follow-up = Follow-up
 entry-correct-injury = Correct the injury
 entry-correct-amputation = Correct the severed part

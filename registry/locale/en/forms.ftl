@@ -341,6 +341,11 @@ form-follow-up-work-status = Work
 form-follow-up-pictures = Pictures
 form-follow-up-note = Note
 
+form-closure-result = Result
+form-closure-survival = The part
+form-closure-work-status = Work
+form-closure-summary = Summary
+form-closure-summary-help = What was done, how it is now, what is left to do. The experts who advised are told.
 form-opinion-findings = What I see
 form-opinion-findings-help = Name the picture you rely on.
 form-opinion-classification = Classification

@@ -75,6 +75,7 @@ notice-account-pin-ended = Five wrong PINs were typed for you on a ward device; 
 notice-account-signed-in = Somebody signed in to your account from a place that is new
 notice-roster-put-on = You have been put on duty within the next two days
 notice-roster-taken-off = You have been taken off a duty within the next two days
+notice-case-closed = A case you advised on was closed, with how it ended
 notice-report-due = Tell how the patient is doing: a follow-up visit is due
 notice-report-overdue = A follow-up visit is overdue: tell how the patient is doing
 notice-opinion-to-countersign = An opinion waits for your countersignature

@@ -9,6 +9,7 @@ entry-replant = 再植
 entry-flap = 皮瓣
 entry-complication = 并发症
 entry-transfer = 转院
+entry-closure = 结案小结
 entry-follow-up = 随访
 entry-correct-injury = 更正受伤情况
 entry-correct-amputation = 更正离断部位

@@ -341,6 +341,11 @@ form-follow-up-work-status = 工作
 form-follow-up-pictures = 照片
 form-follow-up-note = 备注
 
+form-closure-result = 结果
+form-closure-survival = 存活情况
+form-closure-work-status = 工作情况
+form-closure-summary = 小结
+form-closure-summary-help = 做了什么、目前情况、后续注意。会告知参与会诊的专家。
 form-opinion-findings = 所见
 form-opinion-findings-help = 请指明所依据的影像。
 form-opinion-classification = 诊断与分型

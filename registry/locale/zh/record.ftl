@@ -72,6 +72,7 @@ notice-account-pin-ended = 病区设备上您的 PIN 码连续输错五次，已
 notice-account-signed-in = 您的账号在新的地点登录
 notice-roster-put-on = 未来两天内为您新安排了值班
 notice-roster-taken-off = 未来两天内您的值班有取消
+notice-case-closed = 您会诊过的病例已结案，附结案小结
 notice-report-due = 请填写随访：已到随访时间
 notice-report-overdue = 随访已逾期：请填写随访情况
 notice-opinion-to-countersign = 有一份会诊意见等您审签

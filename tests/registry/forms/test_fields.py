@@ -14,12 +14,12 @@ from registry.forms.amputation import Amputation
 from registry.forms.fields import Document, Moment
 from registry.forms.followup import FollowUp
 from registry.forms.injury import Injury
-from registry.forms.opinion import AddendumText, OpinionText
+from registry.forms.opinion import AddendumText, JointText, OpinionText
 from registry.forms.shown import Kind, describe
 from registry.valuesets import Option
 
 NOW = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
-MODELS = [*(model for model, _ in TYPES.values()), OpinionText, AddendumText]
+MODELS = [*(model for model, _ in TYPES.values()), OpinionText, JointText, AddendumText]
 LEAST = {"injured_at": "2026-11-20T14:32", "mechanism": "crush"}
 
 

@@ -66,14 +66,20 @@ def test_the_page_that_closes_a_case_says_who_is_waited_for_instead(house: House
     page = surgeon.get(path)
     assert "Close it for good" not in page.text
     assert "0576-5550101" in page.text
-    refused = surgeon.post(path)
+    refused = surgeon.post(path, data={"result": "healed"})
     assert refused.status_code == 409
     assert "A question about this case is still out." in refused.text
     assert "0576-5550101" in refused.text
     with world.begin() as db:
         referrals.withdraw(db, world.cast.surgeon.actor, second.id)
     assert "Close it for good" in surgeon.get(path).text
-    assert surgeon.post(path).status_code == 303
+    unsaid = surgeon.post(path, data={"summary": "Back at her work."})
+    assert unsaid.status_code == 422
+    assert "Back at her work." in unsaid.text
+    assert surgeon.post(path, data={"result": "healed", "summary": "Back at her work."}).status_code == 303
+    shown = house.browser(world.cast.expert).get(f"/cases/{case.id}").text
+    assert "How it ended" in shown
+    assert "Back at her work." in shown
 
 
 def test_a_coordinator_is_told_to_call_an_expert_who_is_late(house: House) -> None:

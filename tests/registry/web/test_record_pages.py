@@ -178,7 +178,7 @@ def test_a_case_is_offered_first_what_fits_its_kind_and_everything_else_after(ho
     offered, _, others = page.partition("Something else")
     for entry_type in entries.TYPES:
         link = f'href="/cases/{case.id}/entries/{entry_type}"'
-        assert (link in offered or link in others) is (entry_type != "follow-up"), entry_type
+        assert (link in offered or link in others) is (entry_type not in ("follow-up", "closure")), entry_type
     assert ("/entries/fracture" in offered) is first
     assert "/entries/injury" in offered
 
@@ -188,7 +188,7 @@ def test_every_kind_of_case_offers_types_that_there_are() -> None:
         offers = option.extra["offers"]
         assert offers[0] == "injury"
         assert len(offers) == len(set(offers))
-        assert set(offers) <= set(entries.TYPES) - {"follow-up"}
+        assert set(offers) <= set(entries.TYPES) - {"follow-up", "closure"}
 
 
 @pytest.mark.parametrize(("language", "told"), [("en", "42C3 fragmentary segmental"), ("zh", "42C3 碎裂节段")])

@@ -12,7 +12,7 @@ from auth import agreements, machines
 from imaging import filing
 from imaging.sandbox import REASONS
 from registry import entries, gateways, hooks, notices, preferences, states, telling, valuesets, worklist
-from registry.forms.opinion import AddendumText, OpinionText
+from registry.forms.opinion import AddendumText, JointText, OpinionText
 from registry.web.pages import TEMPLATES
 from registry.web.translations import LANGUAGES, LOCALE, PSEUDO, keys, pseudo, source, translate
 from tests.registry.web.conftest import House, words
@@ -123,8 +123,10 @@ def test_every_family_of_keys_is_whole() -> None:
     # an answer's form is read of providers alone
     wanted |= {f"hook-why-{why}" for why in {*said, "refused"} - {"form"}}
     wanted |= {f"told-how-{how}" for how in preferences.HOW} | {f"notice-{telling.TRIAL}"}
-    wanted |= {f"entry-{words}{kind}" for kind in entries.TYPES for words in ("", "correct-")}
-    for model in (*(found[0] for found in entries.TYPES.values()), OpinionText, AddendumText):
+    # what is closed is not corrected
+    kinds = {(kind, words) for kind in entries.TYPES for words in ("", "correct-")} - {("closure", "correct-")}
+    wanted |= {f"entry-{words}{kind}" for kind, words in kinds}
+    for model in (*(found[0] for found in entries.TYPES.values()), OpinionText, JointText, AddendumText):
         for name, note in model.declared().items():
             key = f"form-{model.TYPE}-{name.replace('_', '-')}"
             wanted |= {key, f"form-section-{note.section.replace('_', '-')}"} | ({f"{key}-help"} if note.help else set())
