@@ -36,7 +36,7 @@ def test_a_signed_sheet_is_kept_with_the_consents_and_a_closed_case_archived(
         link.click()
     assert handed.value.path().read_bytes().startswith(b"\xff\xd8\xff")
     page.goto(f"{home}/close")
-    page.check("[name=result][value=healed]")
+    page.select_option("[name=result]", "healed")
     look(page, "01-close")
     page.locator("main form .actions button").click()
     page.wait_for_url(home)

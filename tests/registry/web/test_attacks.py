@@ -271,7 +271,10 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
     form = surgeon.get(f"{base}/patient").text
     patient = {"name": HOSTILE[:90], "sex": "male"} | {name: field_of(form, name) for name in ("version", "subject")}
     assert surgeon.post(f"{base}/patient", data=patient | {"record_number": HOSTILE[:90], "phone": HOSTILE[:30]}).status_code == 303
+    # the summary at closing comes last, for it ends the writing
     for kind, (model, _) in TYPES.items():
+        if kind == "closure":
+            continue
         words = {
             name: HOSTILE[: 190 if note.widget == "text" else 1000]
             for name, note in model.declared().items()
@@ -302,6 +305,8 @@ def test_hostile_words_in_every_field_stay_words_on_every_page(house: House) -> 
     tags = {"StudyDescription": HOSTILE[:64], "SeriesDescription": HOSTILE[:64], "PatientName": HOSTILE[:60], "Manufacturer": HOSTILE[:60]}
     for where in (UUID(names["case_id"]), None):
         intake.take_in(world.database, house.app.state.pool, cast.surgeon.actor, where, HOSTILE, samples.dicom(**tags))
+    closing = {"summary": HOSTILE}
+    assert harm(surgeon.post(f"{base}/close", data=closing).text) == []
     shown = 0
     for client, part in ((surgeon, "surgeon"), (expert, "expert")):
         for (method, path), expect in EXPECTATIONS.items():
