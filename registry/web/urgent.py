@@ -112,9 +112,10 @@ def _page(request: Request, db: Tx, me: Actor, form: FormData, tried: Attempt) -
 
 
 def _only(there: dict[str, Any]) -> str:
-    """The one hospital that may be asked, straight to who is on duty there; nothing where there is a choice to make."""
+    """The one hospital that may be asked, or of several the one where somebody is on duty, straight to them; else there is a choice to make."""
     standing = [hospital for hospital, _, stands in there["hospitals"] if stands]
-    if len(standing) != 1:
+    able = standing if len(standing) == 1 else [hospital for hospital in standing if hospital in there["on_duty"]]
+    if len(able) != 1:
         return ""
-    duty = there["on_duty"].get(standing[0])
-    return f"{standing[0]}:{duty.people[0].person_id}" if duty else str(standing[0])
+    duty = there["on_duty"].get(able[0])
+    return f"{able[0]}:{duty.people[0].person_id}" if duty else str(able[0])
