@@ -100,7 +100,7 @@ def test_the_whole_path(
 
     # the question crosses to the other hospital
     page.goto(f"{home}/refer")
-    page.locator("label:has(input[name=to_organisation_id])").filter(has_text=re.compile("望海|Wanghai")).click()
+    page.locator("label:has(input[name=to_organisation_id])").filter(has_text=re.compile("望海|Wanghai")).first.click()
     page.fill("#question", "左示指离断，能否再植？")
     pick(page, "consent_treatment", "yes")
     pick(page, "consent_transfer", "yes")
