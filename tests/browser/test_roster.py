@@ -56,7 +56,8 @@ def test_the_roster_is_read_and_kept(visit: Visit, look: Look, complaints: Compl
     page.select_option("#days", "half")
     page.locator("button[name=look]").click()
     expect(page.locator("#turns tbody tr")).to_have_count(8)
-    expect(page.locator("#turns tbody tr").nth(1)).to_contain_text(shen)
+    # who comes first depends on the half of the day in which this runs
+    expect(page.locator("#turns tbody tr").filter(has_text=shen)).to_have_count(4)
     look(page, "turns")
 
     # an expert enters that they are away, and that they are back
