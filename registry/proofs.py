@@ -62,7 +62,7 @@ class Checked:
 
 
 def make(db: Tx, actor: Actor, opinion_id: UUID) -> bytes:
-    """The proof of an opinion or addendum, for whoever may read it; recorded. The same for the same opinion, byte for byte."""
+    """The proof of an opinion or addendum, for whoever may read it; recorded. The same byte for byte, until somebody joins."""
     row, case = opinions.reach(db, actor, opinion_id)
     cases.note(db, actor, "opinion:export", case, object_type="opinion", object_id=row.id)
     second = countersignatures.of_opinion(db, row.id)
