@@ -8,6 +8,7 @@ knows its case by id alone.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from functools import partial
 from uuid import UUID
 
@@ -193,6 +194,38 @@ def call_in(db: Tx, *, case_id: UUID, grantee_organisation_id: UUID, person_id: 
             reason=reason,
             given_by=None,
             expires_at=hospital.expires_at,
+        ),
+    )
+
+
+def run_out(db: Tx, case_id: UUID, person_ids: Iterable[UUID]) -> list[Grant]:
+    """The last grant of each of these people on the case, where it ended by its time alone and they still serve there."""
+    query = select(Grant).where(Grant.case_id == case_id, Grant.person_id.in_(list(person_ids))).order_by(Grant.id)
+    last = {grant.person_id: grant for grant in db.scalars(query)}
+    return [
+        grant
+        for grant in last.values()
+        if grant.revoked_at is None
+        and grant.expires_at <= ids.now()
+        and people.serves(db, grant.grantee_organisation_id, grant.role, grant.person_id)
+    ]
+
+
+def renew(db: Tx, grant: Grant, *, until: dt.datetime) -> Grant:
+    """Give a grant that ran out once more, in the product's own name: the same right, to the same person, until then."""
+    return _put(
+        db,
+        Actor.system(grant.organisation_id),
+        Grant(
+            case_id=grant.case_id,
+            organisation_id=grant.organisation_id,
+            grantee_organisation_id=grant.grantee_organisation_id,
+            person_id=grant.person_id,
+            role=grant.role,
+            sees_identity=grant.sees_identity,
+            reason=grant.reason,
+            given_by=None,
+            expires_at=until,
         ),
     )
 

@@ -38,7 +38,7 @@ _NAMES = """
     opinion:read opinion:write opinion:sign opinion:countersign
     entry:countersign decision:write followup:write
     glass:break glass:review audit:read audit:verify
-    people:manage device:manage machine:manage webhook:manage agreement:manage roster:read roster:manage
+    people:manage device:manage machine:manage webhook:manage agreement:manage retention:manage roster:read roster:manage
     organisation:manage token:manage statistics:read
 """
 ACTIONS = tuple(_NAMES.split())
@@ -67,14 +67,14 @@ _MAY = {
         glass:break roster:read roster:manage statistics:read""",
     ("coordinator", "granted"): "case:read image:read message:read message:write referral:allocate",
     ("administrator", "own"): """
-        people:manage device:manage machine:manage webhook:manage agreement:manage roster:read roster:manage
-        token:manage""",
+        people:manage device:manage machine:manage webhook:manage agreement:manage retention:manage
+        roster:read roster:manage token:manage""",
     ("auditor", "own"): "patient:search patient:identify audit:read audit:verify glass:review",
     ("operator", "own"): "organisation:manage",
     (SYSTEM, "own"): """
         case:read image:read referral:allocate audit:read audit:verify
-        people:manage device:manage machine:manage webhook:manage agreement:manage roster:read roster:manage
-        organisation:manage token:manage statistics:read""",
+        people:manage device:manage machine:manage webhook:manage agreement:manage retention:manage
+        roster:read roster:manage organisation:manage token:manage statistics:read""",
     **{(role, "self"): "token:manage" for role in ROLES},
 }
 

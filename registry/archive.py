@@ -1,4 +1,4 @@
-"""The archive: closed cases that left the list of work, put there by hand, or by rule half a year after they were closed.
+"""The archive: closed cases that left the list of work, put there by hand, or by the rule of their hospital some time after they were closed.
 
 Nothing of the record changes and nothing is erased: an archived case is read, searched for and proved as before, and stands on
 a list of its own. What is closed takes no entries already.
@@ -9,15 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from auth import organisations
 from core import ids
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict
-from registry import cases
+from registry import cases, retention
 from registry.cases import Case
 
-AFTER = dt.timedelta(days=180)
-"""How long a closed case stays on the list by itself: our proposal [R], no rule of law."""
 AT_ONCE = 200
 
 
@@ -43,10 +42,17 @@ def take_out(db: Tx, actor: Actor, case_id: UUID) -> Case:
 
 
 def sweep(database: Database, *, at: dt.datetime | None = None) -> int:
-    """Archive what was closed longer ago than ``AFTER`` and was never taken out again; how many."""
-    old = select(Case.id).where(
-        Case.closed_at < (at or ids.now()) - AFTER, Case.archived_at.is_(None), Case.taken_out_at.is_(None), Case.state == "closed"
-    )
+    """Archive what was closed longer ago than its hospital's rule says and was never taken out again; how many."""
+    with database.begin(readonly=True) as db:
+        cut = {
+            one.id: (at or ids.now()) - dt.timedelta(days=retention.rule(db, one.id).archive_after_days) for one in organisations.every(db)
+        }
+    return sum(_sweep(database, organisation_id, before) for organisation_id, before in cut.items())
+
+
+def _sweep(database: Database, organisation_id: UUID, before: dt.datetime) -> int:
+    old = select(Case.id).where(Case.organisation_id == organisation_id, Case.state == "closed", Case.closed_at < before)
+    old = old.where(Case.archived_at.is_(None), Case.taken_out_at.is_(None))
     moved = 0
     while True:
         with database.begin() as db:
@@ -55,7 +61,7 @@ def sweep(database: Database, *, at: dt.datetime | None = None) -> int:
                 case = db.get_one(Case, case_id)
                 cases.hold(db, case)
                 if case.archived_at is None:
-                    _put(db, Actor.system(case.organisation_id), case)
+                    _put(db, Actor.system(organisation_id), case)
         moved += len(due)
         if len(due) < AT_ONCE:
             return moved

@@ -5,7 +5,7 @@ from uuid import UUID
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict
-from registry import audience, cases, entries, notices, opinions, outgoing
+from registry import cases, entries, outcomes, outgoing, retention
 from registry.cases import Case
 from registry.forms.closure import Closure
 from registry.forms.fields import Raw
@@ -25,7 +25,9 @@ def close(db: Tx, actor: Actor, case_id: UUID, raw: Raw | None = None, *, client
     if outgoing.still_out(db, case.id) is not None:
         raise Conflict("case-question-out")
     entries.submit(db, actor, case_id, TYPE, raw, client_key=client_key)
+    [summary] = entries.recorded(db, case, entry_type=TYPE)
+    if isinstance(summary.document, Closure):
+        retention.note_care(case, summary.document.care)
     cases.close(db, actor, case_id)
-    told = opinions.experts(db, case) & audience.participants(db, case)
-    notices.tell(db, told, "case-closed", case, but=actor.person_id, urgency="routine")
+    outcomes.tell(db, actor, case, "case-closed", urgency="routine")
     return case

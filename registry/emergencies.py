@@ -6,7 +6,6 @@ such patient, whether their cases are open to everybody, or whether the reader i
 """
 
 import datetime as dt
-import re
 from collections import Counter
 
 from sqlalchemy import select
@@ -17,14 +16,13 @@ from auth.restrictions import BrokenGlass
 from core import audit
 from core.actor import Actor
 from core.db import Tx
-from registry import notices, patients
+from registry import notices, numbering, patients
 from registry.cases import Case
 
 TRIES = ((5, dt.timedelta(minutes=15)), (20, dt.timedelta(days=1)))
 """How many tries that find nothing somebody has, and in which time."""
 
 MOST_EVENTS = 10_000
-_CASE_NUMBER = re.compile(r"\s*SH-(\d{4})-(\d{4,9})\s*", re.IGNORECASE)
 
 
 def break_in(
@@ -64,8 +62,8 @@ def looked_at(db: Tx, broken: BrokenGlass) -> Counter[str]:
 def _barred(db: Tx, actor: Actor, *, number: str, name: str, birth_date: dt.date | None) -> list[Case]:
     """The restricted cases this names, of one patient, from which the actor is barred; of several patients none."""
     own = select(Case).where(Case.organisation_id == actor.organisation_id, restrictions.stands(actor, Case.id, ["barred"]))
-    if typed := _CASE_NUMBER.fullmatch(number):
-        return list(db.scalars(own.where(Case.year == int(typed[1]), Case.sequence == int(typed[2]))))
+    if typed := numbering.read(number):
+        return list(db.scalars(own.where(Case.year == typed[0], Case.sequence == typed[1])))
     patient_ids = patients.exactly(db, actor.organisation_id, name=name, birth_date=birth_date, number=number)
     found = list(db.scalars(own.where(Case.patient_id.in_(patient_ids)).order_by(Case.id)))
     return found if len({case.patient_id for case in found}) == 1 else []

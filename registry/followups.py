@@ -20,7 +20,7 @@ from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Conflict, Invalid, NotFound
 from core.tables import Base, Code, IdColumn
-from registry import audience, cases, entries, notices, opinions
+from registry import cases, entries, notices, outcomes
 from registry.cases import Case
 from registry.entries import Entry, Recorded
 from registry.forms.fields import Raw
@@ -143,8 +143,7 @@ def record(
     if visit is not None:
         visit.entry_chain_id = entry.chain_id
     db.flush()
-    told = opinions.experts(db, case) & audience.participants(db, case)
-    notices.tell(db, told, "outcome-recorded", case, but=actor.person_id)
+    outcomes.tell(db, actor, case, "outcome-recorded")
     return entry
 
 

@@ -1,5 +1,6 @@
 """The numbers of cases: counted per hospital and year, without a gap."""
 
+import re
 from uuid import UUID
 
 from sqlalchemy import ForeignKey
@@ -9,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Tx
 from core.tables import Base
+
+_NUMBER = re.compile(r"\s*SH-(\d{4})-(\d{4,9})\s*", re.IGNORECASE | re.ASCII)
 
 
 class CaseCounter(Base):
@@ -27,3 +30,9 @@ def next_sequence(db: Tx, organisation_id: UUID, year: int) -> int:
     row = insert(CaseCounter).values(organisation_id=organisation_id, year=year, last=1)
     row = row.on_conflict_do_update(index_elements=["organisation_id", "year"], set_={"last": CaseCounter.last + 1})
     return db.execute(row.returning(CaseCounter.last)).scalar_one()
+
+
+def read(number: str) -> tuple[int, int] | None:
+    """Year and sequence of a case number as people type it (``SH-2026-0147``); None for anything else."""
+    typed = _NUMBER.fullmatch(number)
+    return (int(typed[1]), int(typed[2])) if typed else None

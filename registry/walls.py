@@ -172,6 +172,14 @@ WALLS = {
     "agreement_documents": Wall("each side its own copy; only the system archives both at once", OWN, OWN),
     "unagreed_referrals": Wall("both hospitals are told", _PARTY, OWN, _PARTY),
     "invitations": Wall("made out at home, to an address and a code; only the system takes one", OWN, OWN, OWN),
+    "retention_rules": Wall("how long a hospital keeps its records", OWN, OWN, OWN),
+    "legal_holds": Wall(
+        "why a hospital keeps a case whatever its rule says",
+        OWN,
+        OWN,
+        OWN,
+        columns=("lifted_at", "lifted_by", "lift_reason"),
+    ),
     "proposals": Wall("what a hospital's administrators change among themselves", OWN, OWN, OWN),
     # pictures
     "studies": Wall("pictures come from the treating hospital", CASE, OWN, OWN, OWN),

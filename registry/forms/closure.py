@@ -14,4 +14,5 @@ class Closure(Document):
     result: Annotated[str, Field("outcome", "choice", values="closure_result", required=True, quick=True)] = NOT_ASSESSED
     survival: Annotated[str, Field("outcome", "choice", values="survival", quick=True)] = NOT_ASSESSED
     work_status: Annotated[str, Field("outcome", "choice", values="work_status", quick=True)] = NOT_ASSESSED
+    care: Annotated[str, Field("outcome", "choice", values="care", quick=True, help=True)] = NOT_ASSESSED
     summary: Annotated[str, Field("note", "note", quick=True, help=True)] = ""

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 
 from auth import people, policy
 from imaging import annotations, manifest
-from registry import board, cases, disclosure, entries, messages, notices, worklist
+from registry import board, cases, closures, disclosure, entries, messages, notices, worklist
 from registry.cases import Case, Filter
 from registry.clocks import Reading
 from registry.entries import Recorded
@@ -77,6 +77,12 @@ def case(db: Db, me: Me, case_id: UUID) -> m.CaseFull:
     row = cases.get(db, me, case_id)
     clocks = [_clock(reading) for reading in board.readings(db, row)]
     return m.CaseFull(**_case(row).model_dump(), clocks=clocks)
+
+
+@router.post("/cases/{case_id}/close")
+def close_case(db: Db, me: Me, case_id: UUID, given: m.CloseIn) -> m.CaseOut:
+    """Close a case for good, with the summary of how it ended. The same ``client_key`` again changes nothing."""
+    return _case(closures.close(db, me, case_id, given.fields, client_key=given.client_key))
 
 
 @router.get("/cases/{case_id}/entries")

@@ -302,6 +302,13 @@ class VisitIn(Given):
     client_key: str | None = Field(default=None, max_length=64)
 
 
+class CloseIn(Given):
+    """The summary with which a case is closed (schema of ``closure``), flat as a form sends it."""
+
+    fields: dict[str, str | list[str]]
+    client_key: str | None = Field(default=None, max_length=64)
+
+
 class VisitOut(BaseModel):
     """A planned or unplanned visit."""
 

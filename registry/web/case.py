@@ -43,7 +43,7 @@ from registry.entries import Recorded
 from registry.forms import shown
 from registry.forms.closure import Closure
 from registry.valuesets import Option
-from registry.web import fracture_times, gallery, scales, timeline, titles, whatnow
+from registry.web import fracture_times, gallery, retention, scales, timeline, titles, whatnow
 from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, raw, text, uuids
 from registry.web.moments import Clock
@@ -162,6 +162,7 @@ def show(request: Request, db: Db, me: Me, case_id: UUID) -> Response:
         "hearers": _hearers(db, me, case, names) if "message:write" in may_do else [],
         "client_key": str(ids.new()),
         "answered_in": _answered_in(asked),
+        **(retention.of_case(db, case) if context["own"] else {"held_since": None, "kept_until": None}),
     }
     return render(request, "case/show.html", **context)
 

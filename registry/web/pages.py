@@ -149,6 +149,7 @@ HOSPITAL: tuple[tuple[str, str, str], ...] = (
     ("/hospital/machines", "machine-title", "machine:manage"),
     ("/hospital/devices", "devices-title", "device:manage"),
     ("/hospital/webhooks", "hooks-title", "webhook:manage"),
+    ("/hospital/retention", "retention-title", "retention:manage"),
     ("/hospital/settings", "shell-hospital-settings", "people:manage"),
 )
 """The places of one's own hospital (people, roster, agreements …): address, catalogue key, the action that opens it."""

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from auth import restrictions
 from core.actor import Actor
 from core.db import Tx
-from registry import cases, followups, patients, worklist
+from registry import cases, followups, patients, retention, worklist
 from registry.cases import Case, Filter
 from registry.states import CASE_STATES, URGENCIES
 from registry.web import fracture_times, scales, titles
@@ -78,6 +78,8 @@ def all_cases(request: Request, db: Db, me: Me, state: str = "", urgency: str = 
     listing = cases.list_(db, me, narrow, after=after, limit=30)
     show = _Shower(db, me, language_of(request), [case.id for case in listing.cases])
     context: dict[str, Any] = {"state": state, "urgency": urgency, "after": listing.after, "sought": "", "first": after is None}
+    if state == "archived":
+        context["archive_after"] = retention.rule(db, me.organisation_id).archive_after_days
     return render(request, "cases.html", items=[show.line(case) for case in listing.cases], states=CASE_STATES, **context)
 
 

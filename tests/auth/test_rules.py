@@ -54,6 +54,7 @@ device:manage        administrator system
 machine:manage       administrator system
 webhook:manage       administrator system
 agreement:manage     administrator system
+retention:manage     administrator system
 roster:read          surgeon nurse expert coordinator administrator system
 roster:manage        coordinator administrator system
 organisation:manage  operator system
@@ -77,6 +78,7 @@ referral:allocate    system
 people:manage        system
 device:manage        system
 machine:manage       system
+retention:manage     system
 webhook:manage       system
 agreement:manage     system
 roster:read          system

@@ -8,7 +8,7 @@ from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Denied, NotFound
-from registry import archive, cases
+from registry import archive, cases, retention
 from registry.cases import Case, Filter
 from tests.registry.conftest import World
 
@@ -46,9 +46,10 @@ def test_the_rule_archives_half_a_year_after_closing_and_not_sooner(world: World
         case, other = closed(world, db), world.case(db)
         at = case.closed_at
     assert at is not None
-    assert archive.sweep(world.database, at=at + archive.AFTER) == 0
-    assert archive.sweep(world.database, at=at + archive.AFTER + dt.timedelta(seconds=1)) == 1
-    assert archive.sweep(world.database, at=at + archive.AFTER + dt.timedelta(days=1)) == 0
+    after = dt.timedelta(days=180)
+    assert archive.sweep(world.database, at=at + after) == 0
+    assert archive.sweep(world.database, at=at + after + dt.timedelta(seconds=1)) == 1
+    assert archive.sweep(world.database, at=at + after + dt.timedelta(days=1)) == 0
     with world.begin() as db:
         assert listed(db, world.cast.surgeon.actor, archived=True) == {case.id}
         assert other.archived_at is None
@@ -63,3 +64,14 @@ def test_only_who_closes_cases_archives_them(world: World) -> None:
             for member in (world.cast.nurse, world.cast.coordinator, world.cast.administrator, world.cast.stranger):
                 with pytest.raises((Denied, NotFound)):
                     verb(db, member.actor, case.id)
+
+
+def test_each_hospital_archives_by_its_own_rule(world: World) -> None:
+    with world.begin() as db:
+        case = closed(world, db)
+        at = case.closed_at
+        years = {"outpatient_years": 15, "inpatient_years": 30}
+        retention.set_rule(db, world.cast.administrator.actor, **years, archive_after_days=30)
+    assert at is not None
+    assert archive.sweep(world.database, at=at + dt.timedelta(days=30)) == 0
+    assert archive.sweep(world.database, at=at + dt.timedelta(days=30, seconds=1)) == 1

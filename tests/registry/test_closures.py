@@ -1,9 +1,18 @@
 """Closing a case: the summary stands in the record, is told to whoever advised, and is written once."""
 
-import pytest
+import datetime as dt
 
+import pytest
+from sqlalchemy import select
+
+from auth import grants, people
+from auth.agreements import Agreement
+from auth.grants import Grant
+from core import ids
+from core.actor import Actor
 from core.errors import Conflict, Denied, Invalid, NotFound
-from registry import cases, closures, entries, notices
+from registry import cases, closures, consents, entries, notices, outcomes
+from registry.cases import Case
 from registry.forms.closure import Closure
 from tests.registry.conftest import World
 
@@ -43,3 +52,65 @@ def test_what_is_closed_is_not_closed_again(world: World) -> None:
         cases.close(db, world.cast.surgeon.actor, case.id)
         with pytest.raises(Conflict):
             closures.close(db, world.cast.surgeon.actor, case.id, ENDED)
+
+
+@pytest.fixture
+def advised(world: World) -> Case:
+    """A case on which the expert has advised, and whose time with it is over tomorrow."""
+    with world.begin() as db:
+        case = world.case(db)
+        world.asked(db, case)
+        world.sign(db, case)
+        for grant in db.scalars(select(Grant).where(Grant.case_id == case.id)):
+            grant.expires_at = ids.now() + dt.timedelta(days=1)
+    return case
+
+
+def later(world: World, case: Case) -> list[str]:
+    """Close the case in three days; what the expert is told, and that they can read no more than they are told of."""
+    with ids.told(ids.now() + dt.timedelta(days=3)), world.begin() as db:
+        closures.close(db, world.cast.surgeon.actor, case.id, ENDED)
+        told = [one.kind for one in notices.for_actor(db, world.cast.expert.actor) if one.kind == "case-closed"]
+        if told:
+            assert cases.get(db, world.cast.expert.actor, case.id).state == "closed"
+        else:
+            with pytest.raises(NotFound):
+                cases.get(db, world.cast.expert.actor, case.id)
+    with ids.told(ids.now() + dt.timedelta(days=3) + outcomes.AGAIN), world.begin() as db, pytest.raises(NotFound):
+        cases.get(db, world.cast.expert.actor, case.id)
+    return told
+
+
+def test_the_outcome_comes_back_to_an_expert_whose_time_is_over(world: World, advised: Case) -> None:
+    assert later(world, advised) == ["case-closed"]
+    with world.begin() as db:
+        [again] = db.scalars(select(Grant).where(Grant.case_id == advised.id, Grant.given_by.is_(None)))
+        assert (again.person_id, again.role, again.sees_identity) == (world.cast.expert.id, "expert", False)
+
+
+def test_it_does_not_where_the_right_was_taken_back(world: World, advised: Case) -> None:
+    with world.begin() as db:
+        for grant in db.scalars(select(Grant).where(Grant.case_id == advised.id, Grant.person_id == world.cast.expert.id)):
+            grants.revoke(db, world.cast.surgeon.actor, grant.id, because="test")
+    assert later(world, advised) == []
+
+
+def test_it_does_not_against_the_patients_word(world: World, advised: Case) -> None:
+    with ids.told(ids.now() + dt.timedelta(days=2)), world.begin() as db:
+        consents.record(db, world.cast.surgeon.actor, case_id=advised.id, purpose=consents.NEEDED_TO_REFER[0], statement="withdraw")
+    assert later(world, advised) == []
+
+
+def test_it_does_not_without_an_agreement(world: World, advised: Case) -> None:
+    with world.begin() as db:
+        for agreement in db.scalars(select(Agreement)):
+            agreement.ends = ids.now()
+    assert later(world, advised) == []
+
+
+def test_it_does_not_where_they_are_no_expert_any_more(world: World, advised: Case) -> None:
+    with world.begin() as db:
+        people.disable(db, Actor.system(world.cast.taizhou.id), world.cast.expert.id)
+    with ids.told(ids.now() + dt.timedelta(days=3)), world.begin() as db:
+        closures.close(db, world.cast.surgeon.actor, advised.id, ENDED)
+        assert not list(db.scalars(select(Grant).where(Grant.case_id == advised.id, Grant.given_by.is_(None))))

@@ -29,6 +29,7 @@ from registry import (
     deliveries,
     entries,
     followups,
+    holds,
     hooks,
     joint,
     matching,
@@ -37,6 +38,7 @@ from registry import (
     opinions,
     preferences,
     presentations,
+    retention,
     reviews,
     scans,
     schema,
@@ -135,6 +137,8 @@ def rows_of_everything(world: World, pool: Pool) -> Full:
         blinding.begin(db, surgeon, organisation_id=shared.organisation_id, case_id=shared.id)
         blinding.lift(db, surgeon, shared.id, "hospital")
         preferences.choose(db, surgeon, Choices())
+        retention.set_rule(db, admin, outpatient_years=20, inpatient_years=30, archive_after_days=90)
+        holds.place(db, admin, number=closed.number, reason="An inquiry.")
         where = {"url": "https://systems.aral.example/in", "urgency": "routine", "language": "zh"}
         hook, _ = hooks.set_up(db, admin, name="on call", form="standard", fits=lambda _: True, **where)
         deliveries.try_out(db, admin, hook.id)

@@ -61,6 +61,6 @@ archive-tab = Archive
 archive-go = Move to the archive
 archive-back = Back to the list
 archive-since = In the archive since { $since }.
-archive-how = Closed cases come here by hand, or by themselves half a year after they were closed. They can be read as before.
+archive-how = Closed cases come here by hand, or by themselves { $days } days after they were closed. They can be read as before.
 archive-empty = Nothing is archived
 error-case-not-closed = Only a closed case goes to the archive.

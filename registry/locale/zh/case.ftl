@@ -61,6 +61,6 @@ archive-tab = 归档
 archive-go = 归档
 archive-back = 移回列表
 archive-since = 已于 { $since } 归档。
-archive-how = 结案病例可手动归档，或在结案半年后自动归档；归档后仍可查阅。
+archive-how = 结案病例可手动归档，或在结案 { $days } 天后自动归档；归档后仍可查阅。
 archive-empty = 暂无归档病例
 error-case-not-closed = 只有已结案的病例可以归档。

@@ -125,6 +125,7 @@ CASES: dict[tuple[str, str], Expect] = {
     ("POST", "/cases/{case_id}/uploads/{upload_id}/reject"): act(participant=404),
     ("GET", "/cases/{case_id}/viewer"): page("expert"),
     ("GET", "/api/v1/cases/{case_id}"): call("expert"),
+    ("POST", "/api/v1/cases/{case_id}/close"): call(participant=409, json={"fields": {}}),
     ("GET", "/api/v1/cases/{case_id}/entries"): call("expert"),
     ("POST", "/api/v1/cases/{case_id}/entries"): call(participant=422, json={"type": "injury", "fields": {}}),
     ("POST", "/api/v1/entries/{entry_id}/corrections"): call(participant=422, json={"fields": {}, "reason": ""}),
@@ -299,6 +300,13 @@ OTHERS: dict[tuple[str, str], Expect] = {
     ("POST", "/hospital/agreements/{agreement_id}/refuse"): own(401, 403, 403, 404, 403, form={"reason": "other"}),
     ("POST", "/hospital/agreements/{agreement_id}/withdraw"): own(401, 403, 403, 404, 403),
     ("POST", "/hospital/agreements/{agreement_id}/end"): own(401, 403, 403, 404, 403, form={"reason": "other"}),
+    ("GET", "/hospital/retention"): own(303, 403, 403, 200, 403),
+    ("POST", "/hospital/retention"): own(
+        401, 403, 403, 303, 403, form={"outpatient_years": "15", "inpatient_years": "30", "archive_after_days": "90"}
+    ),
+    ("POST", "/hospital/retention/holds"): own(401, 403, 403, 422, 403, form={"number": "SH-2026-9999", "reason": "An inquiry."}),
+    ("GET", "/hospital/retention/holds/{hold_id}"): own(303, 403, 403, 404, 403),
+    ("POST", "/hospital/retention/holds/{hold_id}"): own(401, 403, 403, 403, 403, form={"reason": "It ended."}),
     ("GET", "/hospital/webhooks"): own(303, 403, 403, 200, 403),
     # the second factor is asked for before the form is filled in
     ("GET", "/hospital/webhooks/new"): own(303, 403, 403, 303, 403),

@@ -131,6 +131,7 @@ def ids_of(world: World) -> dict[str, str]:
         "passkey_id": nothing,
         "glass_id": nothing,
         "hook_id": nothing,
+        "hold_id": nothing,
         "delivery_id": nothing,
         "nothing": nothing,
         "answered_referral_id": str(referral.id),
