@@ -14,6 +14,7 @@ from core.errors import Conflict, Denied, Invalid, NotFound
 from registry import cases, closures, consents, entries, notices, outcomes
 from registry.cases import Case
 from registry.forms.closure import Closure
+from registry.referrals import ACCESS
 from tests.registry.conftest import World
 
 ENDED = {"result": "healed", "survival": "survived", "work_status": "same", "summary": "Bends, feels, works."}
@@ -56,19 +57,18 @@ def test_what_is_closed_is_not_closed_again(world: World) -> None:
 
 @pytest.fixture
 def advised(world: World) -> Case:
-    """A case on which the expert has advised, and whose time with it is over tomorrow."""
+    """A case on which the expert has advised."""
     with world.begin() as db:
         case = world.case(db)
         world.asked(db, case)
         world.sign(db, case)
-        for grant in db.scalars(select(Grant).where(Grant.case_id == case.id)):
-            grant.expires_at = ids.now() + dt.timedelta(days=1)
     return case
 
 
 def later(world: World, case: Case) -> list[str]:
-    """Close the case in three days; what the expert is told, and that they can read no more than they are told of."""
-    with ids.told(ids.now() + dt.timedelta(days=3)), world.begin() as db:
+    """Close the case when the expert's time is over; what they are told, and that they can read it if they are and for a while."""
+    over = ids.now() + ACCESS + dt.timedelta(days=1)
+    with ids.told(over), world.begin() as db:
         closures.close(db, world.cast.surgeon.actor, case.id, ENDED)
         told = [one.kind for one in notices.for_actor(db, world.cast.expert.actor) if one.kind == "case-closed"]
         if told:
@@ -76,7 +76,7 @@ def later(world: World, case: Case) -> list[str]:
         else:
             with pytest.raises(NotFound):
                 cases.get(db, world.cast.expert.actor, case.id)
-    with ids.told(ids.now() + dt.timedelta(days=3) + outcomes.AGAIN), world.begin() as db, pytest.raises(NotFound):
+    with ids.told(over + outcomes.AGAIN), world.begin() as db, pytest.raises(NotFound):
         cases.get(db, world.cast.expert.actor, case.id)
     return told
 
@@ -96,7 +96,7 @@ def test_it_does_not_where_the_right_was_taken_back(world: World, advised: Case)
 
 
 def test_it_does_not_against_the_patients_word(world: World, advised: Case) -> None:
-    with ids.told(ids.now() + dt.timedelta(days=2)), world.begin() as db:
+    with ids.told(ids.now() + ACCESS), world.begin() as db:
         consents.record(db, world.cast.surgeon.actor, case_id=advised.id, purpose=consents.NEEDED_TO_REFER[0], statement="withdraw")
     assert later(world, advised) == []
 
@@ -111,6 +111,6 @@ def test_it_does_not_without_an_agreement(world: World, advised: Case) -> None:
 def test_it_does_not_where_they_are_no_expert_any_more(world: World, advised: Case) -> None:
     with world.begin() as db:
         people.disable(db, Actor.system(world.cast.taizhou.id), world.cast.expert.id)
-    with ids.told(ids.now() + dt.timedelta(days=3)), world.begin() as db:
+    with ids.told(ids.now() + ACCESS + dt.timedelta(days=1)), world.begin() as db:
         closures.close(db, world.cast.surgeon.actor, advised.id, ENDED)
         assert not list(db.scalars(select(Grant).where(Grant.case_id == advised.id, Grant.given_by.is_(None))))
