@@ -92,7 +92,7 @@ def set_rule(db: Tx, actor: Actor, *, outpatient_years: int | None, inpatient_ye
 
 def kept_until(db: Tx, case: Case) -> dt.date | None:
     """The last day on which the records of a case have to be kept; None while a case of the same patient is open."""
-    of_patient = select(Case.closed_at).where(Case.organisation_id == case.organisation_id, Case.patient_id == case.patient_id)
+    of_patient = select(Case.closed_at).where(Case.patient_id == case.patient_id)
     ends = list(db.scalars(of_patient))
     closed = [at for at in ends if at is not None]
     if len(closed) < len(ends):

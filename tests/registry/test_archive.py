@@ -8,7 +8,7 @@ from core import audit, ids
 from core.actor import Actor
 from core.db import Tx
 from core.errors import Conflict, Denied, NotFound
-from registry import archive, cases, retention
+from registry import archive, cases, patients, retention
 from registry.cases import Case, Filter
 from tests.registry.conftest import World
 
@@ -69,9 +69,16 @@ def test_only_who_closes_cases_archives_them(world: World) -> None:
 def test_each_hospital_archives_by_its_own_rule(world: World) -> None:
     with world.begin() as db:
         case = closed(world, db)
+        stranger = world.cast.stranger.actor
+        elsewhere = cases.create(
+            db, stranger, patient_id=patients.create(db, stranger, name="柳", birth_date=dt.date(1970, 1, 1)).id, kind="flap"
+        )
+        cases.close(db, stranger, elsewhere.id)
         at = case.closed_at
         years = {"outpatient_years": 15, "inpatient_years": 30}
         retention.set_rule(db, world.cast.administrator.actor, **years, archive_after_days=30)
     assert at is not None
     assert archive.sweep(world.database, at=at + dt.timedelta(days=30)) == 0
-    assert archive.sweep(world.database, at=at + dt.timedelta(days=30, seconds=1)) == 1
+    assert archive.sweep(world.database, at=at + dt.timedelta(days=30, seconds=9)) == 1
+    with world.begin() as db:
+        assert [db.get_one(Case, one.id).archived_at is not None for one in (case, elsewhere)] == [True, False]

@@ -62,6 +62,7 @@ def advised(world: World) -> Case:
         case = world.case(db)
         world.asked(db, case)
         world.sign(db, case)
+        assert grants.run_out(db, case.id, [world.cast.expert.id]) == [], "it still holds"
     return case
 
 
@@ -76,7 +77,7 @@ def later(world: World, case: Case) -> list[str]:
         else:
             with pytest.raises(NotFound):
                 cases.get(db, world.cast.expert.actor, case.id)
-    with ids.told(over + outcomes.AGAIN), world.begin() as db, pytest.raises(NotFound):
+    with ids.told(over + outcomes.AGAIN + dt.timedelta(minutes=1)), world.begin() as db, pytest.raises(NotFound):
         cases.get(db, world.cast.expert.actor, case.id)
     return told
 

@@ -117,6 +117,8 @@ def test_holds_are_the_administrators_own_and_of_their_own_hospital(world: World
             ):
                 with pytest.raises(Denied):
                     act(member.actor)
+        with pytest.raises(Denied):
+            holds.listed(db, dataclasses.replace(cast.administrator.actor, token_id=ids.new()))
         there = dataclasses.replace(cast.administrator.actor, organisation_id=cast.taizhou.id)
         assert holds.listed(db, there) == []
         for number, fields in (
