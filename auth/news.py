@@ -24,6 +24,7 @@ KINDS = (
     "account-recovery-made",
     "account-recovery-used",
     "account-signed-in",
+    "account-push-added",
     "account-proposal-waiting",
     "account-proposal-confirmed",
     "account-proposal-refused",

@@ -81,7 +81,7 @@ class Caller:
         """Post to an address that a hospital set; what was answered with a status of 2xx. Raises Unavailable ``provider-away``."""
         status, body = self._exchanged(url, lambda: self._far(url), data, headers)
         if not 200 <= status < 300:
-            raise _away("redirect" if 300 <= status < 400 else "gone" if status == 410 else "status")
+            raise _away("redirect" if 300 <= status < 400 else "gone" if status == 410 else "missing" if status == 404 else "status")
         return body
 
     def _exchanged(self, url: str, allowed: Callable[[], list[str]], data: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:

@@ -2,7 +2,7 @@
 
     root key (provider)
     └── organisation key            only wraps
-        ├── records key             the organisation's own records, and its blind indexes
+        ├── records key             the organisation's own records, its blind indexes, its key for push services
         ├── inbox key               wraps the keys of studies that no case owns yet
         ├── signing key, log key    Ed25519: opinions and letters; audit checkpoints
         ├── patient keys
@@ -31,6 +31,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -47,6 +48,8 @@ SigningUse = Literal["signing", "log"]
 _OWN_KINDS = ("records", "inbox", "signing", "log")
 _AT_ONCE = 5000  # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535
 _LABEL_INDEX = b"shanhai/blind-index@v1\x00"
+_LABEL_PUSH = b"shanhai/push@v1\x00"
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,15 @@ class Keyring:
     def public_key(self, db: Session, organisation_id: UUID, *, use: SigningUse = "signing") -> bytes:
         """The 32 bytes that verify ``sign`` (RFC 8032)."""
         return self._signer(db, organisation_id, use).public_key().public_bytes_raw()
+
+    def push_key(self, db: Session, organisation_id: UUID) -> EllipticCurvePrivateKey:
+        """The P-256 key by which push services know the organisation (RFC 8292).
+
+        Derived from its records key, with 128 bits more than the curve has (FIPS 186-5, A.2.1): it goes when that goes.
+        """
+        records = self._key(db, Unit("organisation", organisation_id, organisation_id)).secret
+        told = int.from_bytes(HKDFExpand(SHA512(), 48, _LABEL_PUSH).derive(records))
+        return derive_private_key(told % (_P256_ORDER - 1) + 1, SECP256R1())
 
     def count(self, db: Session, organisation_id: UUID) -> dict[str, int]:
         """How many keys of each kind an organisation has, destroyed ones apart."""

@@ -72,6 +72,7 @@ PLACES = {
     "machine": "/hospital/machines",
     "webhook": "/hospital/webhooks",
     "account-proposal": "/hospital/people",
+    "account-push": "/account/notices",
     "account": "/account/security",
     "roster": "/hospital/roster",
 }

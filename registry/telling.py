@@ -1,39 +1,31 @@
 """Telling people outside the pages: from a notice to e-mails, text messages and hooks, without a word about a patient.
 
 A new notice asks for a job (`notices.OUTSIDE`), which decides by whom, how and when it is told (`registry.preferences`)
-and leaves a `Delivery` for each way; sending is a job of its own, in no transaction. What was read meanwhile is not
+and leaves a `Delivery` for each way (what is told at once also goes to the browsers that asked for it); sending is a job of its own, in no transaction. What was read meanwhile is not
 sent. An emergency breaks through the quiet hours for whoever is on duty, is named by it, or asked; where a hospital keeps
 no roster for what somebody does there, they count as on duty. An e-mail of an emergency that fails twice falls through to
 the hospital's gateway for text messages.
 """
 
-import datetime as dt
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import or_, select
 
-from auth import news, people, policy, restrictions
-from auth.outward import Caller
+from auth import news, people, restrictions
 from auth.people import Person
 from core import ids
 from core.db import Database, Tx
 from core.errors import Invalid, ShanhaiError, Unavailable
 from core.jobs import Handler, Job
-from registry import cases, deliveries, duty, gateways, hooks, notices, preferences, states
-from registry.cases import Case
-from registry.deliveries import GATHER, HOOK, MAIL, PAUSES, Delivery
+from registry import deliveries, duty, gateways, hooks, notices, preferences, pushing, states, subscriptions
+from registry.deliveries import GATHER, HOOK, MAIL, PAUSES, PUSH, Delivery
 from registry.gateways import Event
 from registry.hooks import Hook, Target
-from registry.mail import Letter, Server
+from registry.mail import Letter
 from registry.notices import Notice
 from registry.outgoing import Referral
-
-STALE = dt.timedelta(hours=24)
-"""What waited longer than this for a worker is found in the product alone."""
+from registry.ways import STALE, Item, Outside, item_of, named, untold, why
 
 MOST = 40
 """Notices told of in one letter."""
@@ -63,6 +55,7 @@ PRESSING = frozenset(
         "account-recovery-used",
         "account-signed-in",
         "account-pin-ended",
+        "account-push-added",
         "glass-broken",
         "glass-on-case",
         "roster-put-on",
@@ -77,40 +70,6 @@ TRIAL = "webhook-trial"
 log = logging.getLogger("shanhai.telling")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A notice as it may be told outside; without the case's number where its person may no longer read the case."""
-
-    kind: str
-    urgency: str
-    at: dt.datetime
-    path: str
-    case_number: str | None
-    about_case: bool
-
-
-class Words(Protocol):
-    """Finds the words; what it returns is plain text."""
-
-    def letter(self, person: Person, items: Sequence[Item], *, more: int) -> tuple[str, str]:
-        """Subject and body of a letter about these and so many more."""
-
-    def line(self, language: str, item: Item) -> str:
-        """One line for a group or a telephone."""
-
-    def address(self, path: str) -> str:
-        """The full address of a page."""
-
-
-@dataclass(frozen=True)
-class Outside:
-    """The ways out of the house: a mail server or none, a caller of other servers, and the words."""
-
-    mail: Server | None
-    caller: Caller
-    words: Words
-
-
 def planner(outside: Outside) -> dict[str, Handler]:
     """The job that decides; it takes an instant."""
     return {notices.OUTSIDE: lambda database, job: _plan(database, job, outside)}
@@ -119,14 +78,17 @@ def planner(outside: Outside) -> dict[str, Handler]:
 def postman(outside: Outside) -> dict[str, Handler]:
     """The jobs that hand letters to the mail server."""
     return {
-        MAIL: lambda database, job: _mail(database, outside, _ids(job, "delivery_ids")),
-        GATHER: lambda database, job: _gather(database, outside, _ids(job, "person_id")[0]),
+        MAIL: lambda database, job: _mail(database, outside, named(job, "delivery_ids")),
+        GATHER: lambda database, job: _gather(database, outside, named(job, "person_id")[0]),
     }
 
 
 def courier(outside: Outside) -> dict[str, Handler]:
-    """The job that calls on hooks."""
-    return {HOOK: lambda database, job: _call(database, outside, _ids(job, "delivery_id")[0])}
+    """The jobs that call on hooks and on the push services of browsers."""
+    return {
+        HOOK: lambda database, job: _call(database, outside, named(job, "delivery_id")[0]),
+        PUSH: lambda database, job: pushing.push(database, outside, named(job, "delivery_id")[0]),
+    }
 
 
 # --- whom, how, when --------------------------------------------------------------------------------------------------
@@ -136,7 +98,7 @@ def _plan(database: Database, job: Job, outside: Outside) -> None:
     """Leave a delivery for each way that the notices of one event take. Done twice, it leaves nothing twice."""
     with database.begin() as db:
         fresh = select(Notice, Person).join(Person, Person.id == Notice.person_id)
-        fresh = fresh.where(Notice.id.in_(_ids(job, "notice_ids")), Notice.at > ids.now() - STALE, Person.disabled_at.is_(None))
+        fresh = fresh.where(Notice.id.in_(named(job, "notice_ids")), Notice.at > ids.now() - STALE, Person.disabled_at.is_(None))
         told = [(notice, person) for notice, person in db.execute(fresh.order_by(Notice.id))]
         first: dict[UUID, Notice] = {}
         for notice, person in told:
@@ -167,6 +129,9 @@ def _to_person(db: Tx, notice: Notice, person: Person, outside: Outside) -> None
             at=timing.at,
             gathered=timing.gathered,
         )
+    if not timing.gathered:
+        for subscription in subscriptions.of(db, person.id):
+            deliveries.by_push(db, subscription, organisation_id=person.organisation_id, notice_id=notice.id, urgency=urgency)
     if notice.case_id is not None and not timing.gathered:
         # an emergency that no e-mail can tell goes by telephone, whatever the gateway is set to
         _to_telephone(db, notice, person, always=urgency == "emergency" and not mailed)
@@ -216,7 +181,7 @@ def _gather(database: Database, outside: Outside, person_id: UUID) -> None:
 def _mail(database: Database, outside: Outside, delivery_ids: list[UUID]) -> None:
     """Send one letter about what of these still waits and was not read meanwhile."""
     with database.begin() as db:
-        rows = _untold(db, delivery_ids)
+        rows = untold(db, delivery_ids)
         letter = _letter(db, outside, rows) if rows else None
         tried = [row.id for row in rows]
     if letter is None:
@@ -240,7 +205,7 @@ def _letter(db: Tx, outside: Outside, rows: list[Delivery]) -> Letter | None:
         return None
     for row in rows:
         row.attempts, row.tried_at = row.attempts + 1, ids.now()
-    found = [_item(db, db.get_one(Notice, row.notice_id), person.id) for row in rows[-MOST:]]
+    found = [item_of(db, db.get_one(Notice, row.notice_id), person.id) for row in rows[-MOST:]]
     subject, text = outside.words.letter(person, found[::-1], more=len(rows) - len(found))
     return Letter(str(rows[0].id), person.name, person.email, person.language, subject, text)
 
@@ -252,14 +217,14 @@ def _settle_mail(db: Tx, rows: list[Delivery], failure: ShanhaiError | None) -> 
             deliveries.settle(row, "sent")
             continue
         last = isinstance(failure, Invalid) or row.attempts > len(PAUSES)
-        deliveries.settle(row, "failed" if last else "waiting", _why(failure))
+        deliveries.settle(row, "failed" if last else "waiting", why(failure))
         if not last:
             again.append(row)
         if row.urgency == "emergency" and (last or row.attempts >= 2):
             notice = db.get_one(Notice, row.notice_id)
             _to_telephone(db, notice, db.get_one(Person, row.person_id), always=True)
     if failure is not None and rows:
-        log.warning("mail %s not taken in attempt %d: %s", rows[0].id, rows[0].attempts, _why(failure))
+        log.warning("mail %s not taken in attempt %d: %s", rows[0].id, rows[0].attempts, why(failure))
     if again:
         deliveries.mail_again(db, again, ids.now() + PAUSES[min(row.attempts for row in again) - 1])
 
@@ -270,7 +235,7 @@ def _settle_mail(db: Tx, rows: list[Delivery], failure: ShanhaiError | None) -> 
 def _call(database: Database, outside: Outside, delivery_id: UUID) -> None:
     """Make one attempt at a hook."""
     with database.begin() as db:
-        rows = _untold(db, [delivery_id])
+        rows = untold(db, [delivery_id])
         if not rows:
             return
         row, hook = rows[0], db.get_one(Hook, rows[0].hook_id)
@@ -292,7 +257,7 @@ def _attempt(outside: Outside, form: str, target: Target, event: Event) -> str |
     try:
         answer = outside.caller.send(made.url, made.body, made.headers)
     except Unavailable as error:
-        return _why(error)
+        return why(error)
     return None if gateways.took(form, answer) else "refused"
 
 
@@ -330,7 +295,7 @@ def _event(db: Tx, outside: Outside, row: Delivery, hook: Hook) -> Event | None:
         # what happens in a restricted case is for its team: a group is none
         if row.person_id is None and notice.case_id is not None and restrictions.of_case(db, notice.case_id) is not None:
             return None
-        item = _item(db, notice, notice.person_id)
+        item = item_of(db, notice, notice.person_id)
     data = {
         "organisation_id": str(hook.organisation_id),
         "urgency": item.urgency if item.about_case else None,
@@ -338,47 +303,3 @@ def _event(db: Tx, outside: Outside, row: Delivery, hook: Hook) -> Event | None:
         "url": outside.words.address(item.path),
     }
     return Event(str(row.id), item.kind, item.at, data, outside.words.line(language, item), phone)
-
-
-# --- for both ---------------------------------------------------------------------------------------------------------
-
-
-def _untold(db: Tx, delivery_ids: Iterable[UUID]) -> list[Delivery]:
-    """Those that wait and whose person has not read the notice; the others are spared. A group does not read."""
-    rows = deliveries.waiting(db, delivery_ids)
-    mine = {row.notice_id for row in rows if row.person_id is not None and row.notice_id is not None}
-    seen = set(db.scalars(select(Notice.id).where(Notice.id.in_(mine), Notice.read_at.is_not(None))))
-    for row in rows:
-        if row.notice_id in seen:
-            deliveries.settle(row, "spared")
-    return [row for row in rows if row.state == "waiting"]
-
-
-def _item(db: Tx, notice: Notice, person_id: UUID) -> Item:
-    case = _case_seen(db, person_id, notice.case_id) if notice.case_id is not None else None
-    return Item(
-        kind=notice.kind,
-        urgency=notice.urgency,
-        at=notice.at,
-        path=notices.leads_to(notice.kind, case.id if case else None) or "/notices",
-        case_number=case.number if case else None,
-        about_case=notice.case_id is not None,
-    )
-
-
-def _case_seen(db: Tx, person_id: UUID, case_id: UUID) -> Case | None:
-    """The case, if the person may read it now in any of the hospitals they work in."""
-    for organisation_id in people.workplaces(db, person_id):
-        actor = policy.standing_for(db, person_id, organisation_id)
-        case = db.scalar(select(Case).where(Case.id == case_id, cases.visible(actor))) if actor is not None else None
-        if case is not None:
-            return case
-    return None
-
-
-def _why(failure: ShanhaiError) -> str:
-    return str(failure.params.get("why", failure.code))
-
-
-def _ids(job: Job, name: str) -> list[UUID]:
-    return [UUID(one) for one in str(job.payload[name]).split()]

@@ -160,6 +160,9 @@ WALLS = {
     "referral_steps": Wall("as the referral", _by("referrals", "referral_id"), _by("referrals", "referral_id")),
     "notices": Wall("told by whoever is in the case, read by the person", MINE, CASE, MINE),
     "notice_preferences": Wall("how a person wants to be told", MINE, MINE, MINE),
+    "push_subscriptions": Wall(
+        "a person's own browsers, sealed by the hospital where they said so", f"{OWN} OR {MINE}", f"{OWN} AND {MINE}", f"{OWN} OR {MINE}"
+    ),
     "hooks": Wall("where a hospital has its own systems told, sealed", OWN, OWN, OWN),
     "deliveries": Wall("what was told outside, of one's own people and to one's own systems", OWN, OWN, OWN, OWN),
     # between hospitals

@@ -32,7 +32,7 @@ from registry import (
     telling,
     unagreed,
 )
-from registry.telling import Outside
+from registry.ways import Outside
 from registry.web.letters import Letters
 
 CHECKPOINT_SECONDS = 5.0

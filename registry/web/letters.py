@@ -4,12 +4,13 @@ A letter says what kind of thing waits, the case's number, its urgency, when it 
 for more: what it is about stands behind the sign-in.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auth.people import Person
 from registry import valuesets
-from registry.telling import Item
+from registry.ways import Item
 from registry.web.moments import Clock
 from registry.web.translations import LANGUAGES, translate
 
@@ -45,6 +46,18 @@ class Letters:
     def line(self, language: str, item: Item) -> str:
         """One line for a group or a telephone."""
         return f"{translate(language, 'letter-mark')} {self._head(language, item)} {self.address(item.path)}"
+
+    def pushed(self, person: Person, item: Item, tag: str) -> str:
+        """What a browser shows: the mark, urgency, kind and number; the page it opens."""
+        language = person.language if person.language in LANGUAGES else "zh"
+        told = {
+            "title": translate(language, "letter-mark"),
+            "body": self._head(language, item),
+            "path": item.path,
+            "tag": tag,
+            "lang": language,
+        }
+        return json.dumps(told, ensure_ascii=False)
 
     def _head(self, language: str, item: Item) -> str:
         """Urgency, kind and number."""

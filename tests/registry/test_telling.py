@@ -25,7 +25,7 @@ from registry.hooks import Hook
 from registry.mail import Server
 from registry.preferences import Choices
 from registry.rotation import Rotation
-from registry.telling import Outside
+from registry.ways import Outside
 from registry.web.letters import Letters
 from tests import cast as people_of
 from tests.cast import Member

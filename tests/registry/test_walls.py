@@ -42,6 +42,7 @@ from registry import (
     reviews,
     scans,
     schema,
+    subscriptions,
     walls,
 )
 from registry.cases import Case
@@ -53,6 +54,7 @@ from tests.conftest import Engine
 from tests.engines import POSTGRES_S3
 from tests.imaging import samples
 from tests.registry.conftest import WORDS, World, stepped_up
+from tests.registry.test_pushing import Held
 from tests.registry.test_reviews import told as injured
 
 schema.load()
@@ -142,6 +144,8 @@ def rows_of_everything(world: World, pool: Pool) -> Full:
         where = {"url": "https://systems.aral.example/in", "urgency": "routine", "language": "zh"}
         hook, _ = hooks.set_up(db, admin, name="on call", form="standard", fits=lambda _: True, **where)
         deliveries.try_out(db, admin, hook.id)
+        browser = Held("https://push.aral.example", "/x").browser
+        subscriptions.subscribe(db, surgeon, browser, name="", fits=lambda _: True)
         world.restrict(db, closed)
         world.behind_glass(db, world.cast.nurse, closed)
     for case in (shared, closed):

@@ -5,15 +5,18 @@ import { tick } from "./clock.js";
 import { figure } from "./figure.js";
 import { keys } from "./keys.js";
 import { narrow } from "./narrow.js";
+import { forget, push } from "./push.js";
 
 const start = (root) => {
   for (const form of root.querySelectorAll("form[data-autosave]")) autosave(form);
   for (const list of root.querySelectorAll("select[data-within]")) narrow(list);
   for (const drawn of root.querySelectorAll("[data-figure]")) figure(drawn);
+  for (const form of root.querySelectorAll("form[data-push]")) push(form);
   tick(root);
 };
 
 document.querySelector("[data-focus]")?.focus();
+for (const form of document.querySelectorAll("form[action='/sign-out']")) forget(form);
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;

@@ -300,6 +300,9 @@ OTHERS: dict[tuple[str, str], Expect] = {
     ("POST", "/hospital/agreements/{agreement_id}/refuse"): own(401, 403, 403, 404, 403, form={"reason": "other"}),
     ("POST", "/hospital/agreements/{agreement_id}/withdraw"): own(401, 403, 403, 404, 403),
     ("POST", "/hospital/agreements/{agreement_id}/end"): own(401, 403, 403, 404, 403, form={"reason": "other"}),
+    ("POST", "/account/notices/browsers"): own(401, 422, 422, 422, 422),
+    ("POST", "/account/notices/browsers/{subscription_id}/try"): own(401, 404, 404, 404, 404),
+    ("POST", "/account/notices/browsers/{subscription_id}/end"): own(401, 404, 404, 404, 404),
     ("GET", "/hospital/retention"): own(303, 403, 403, 200, 403),
     ("POST", "/hospital/retention"): own(
         401, 403, 403, 303, 403, form={"outpatient_years": "15", "inpatient_years": "30", "archive_after_days": "90"}

@@ -132,6 +132,7 @@ def ids_of(world: World) -> dict[str, str]:
         "glass_id": nothing,
         "hook_id": nothing,
         "hold_id": nothing,
+        "subscription_id": nothing,
         "delivery_id": nothing,
         "nothing": nothing,
         "answered_referral_id": str(referral.id),
