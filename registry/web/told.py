@@ -40,7 +40,7 @@ def page(
 ) -> Response:
     """The page, with the choices that were typed, and what was refused of them or of a browser."""
     assert me.person_id is not None
-    tried, refused = tried or Attempt(), refused or Attempt()
+    tried, refused = (Attempt() if one is None else one for one in (tried, refused))
     context: dict[str, Any] = {
         "values": asdict(choices or preferences.own(db, me)),
         "how": worded(request, "told-how-", preferences.HOW),

@@ -1,12 +1,15 @@
 """Being told outside the pages: one's own choices, and a hospital's systems, tried out against a receiver that is there."""
 
+import base64
 import json
 
 import pytest
 from playwright.sync_api import expect
 
+from auth import webpush
 from tests.browser.conftest import Complaints, Look, Visit, World, give_code
 from tests.mailbox import receiver
+from tests.registry.test_pushing import Held
 
 SEEN = [("zh", "phone"), ("en", "desktop")]
 
@@ -63,3 +66,62 @@ def test_a_hospitals_own_system_from_its_set_up_to_its_end(
     page.click("form[action$='/end'] button")
     expect(page.locator("#hooks")).to_have_count(0)
     server.states.pop("he", None)
+
+
+SUBSCRIBE = """([endpoint, p256dh, auth]) => {
+  const bytes = (text) => Uint8Array.from(text, (sign) => sign.charCodeAt(0)).buffer;
+  PushManager.prototype.subscribe = async (options) => {
+    window.asked = options.userVisibleOnly && options.applicationServerKey.length;
+    return { endpoint, getKey: (name) => bytes(atob({ p256dh, auth }[name])) };
+  };
+}"""
+
+
+@pytest.mark.parametrize(("language", "viewport"), SEEN)
+def test_a_browser_is_told_of_what_waits(
+    visit: Visit, server: World, complaints: Complaints, look: Look, language: str, viewport: str
+) -> None:
+    """No push service can be reached from here: where one would be asked, the test answers. Worker and push event are the browser's own."""
+    with receiver() as service:
+        held = Held(service.url, "/push")
+        page = visit("/account/notices", login="su", language=language, viewport=viewport)
+        page.context.grant_permissions(["notifications"], origin=server.url)
+        keys = [base64.b64encode(raw).decode() for raw in (webpush.point(held.key), held.secret)]
+        page.context.add_init_script(f"({SUBSCRIBE})({json.dumps([held.browser.endpoint, *keys])})")
+        page.reload()
+        look(page, "browsers-none")
+        page.click("form[data-push] button")
+        page.wait_for_url("**/account/notices#browsers")
+        browsers = page.locator("#browsers .thread li")
+        expect(browsers).to_have_count(1)
+        expect(browsers).to_contain_text("Chrome")
+        cdp = page.context.new_cdp_session(page)
+        registered: list[str] = []
+        cdp.on(
+            "ServiceWorker.workerRegistrationUpdated", lambda told: registered.extend(r["registrationId"] for r in told["registrations"])
+        )
+        cdp.send("ServiceWorker.enable")
+        page.click("form[action$='/try'] button")
+        expect(browsers.locator(".alarm")).to_have_count(0)
+        for _ in range(100):
+            if trials := [told for told in held.shown(service) if told["path"] == "/account/notices"]:
+                break
+            page.wait_for_timeout(100)
+        assert trials, "the worker has sent it"
+        page.reload()
+        look(page, "browsers-told")
+        # this browser has nowhere to show a notification: what it is asked to show is noted
+        [worker] = page.context.service_workers
+        worker.evaluate("() => { self.registration.showNotification = async (title, told) => { self.shown = [title, told] } }")
+        pushed = {"origin": server.url, "registrationId": registered[-1], "data": json.dumps(trials[-1])}
+        cdp.send("ServiceWorker.deliverPushMessage", pushed)
+        noted = "async () => { while (!self.shown) await new Promise((done) => setTimeout(done, 50)); return self.shown }"
+        title, told = worker.evaluate(noted)
+        words = "这是一条试发的提醒" if language == "zh" else "This is a trial message"
+        assert (title, told["body"], told["lang"], told["data"]) == (trials[-1]["title"], words, language, {"path": "/account/notices"})
+        page.click("form[action$='/end'] button")
+        expect(browsers).to_have_count(0)
+        page.evaluate("() => { PushManager.prototype.subscribe = async () => { throw new Error('no service') } }")
+        page.click("form[data-push] button")
+        expect(page.locator("[data-push-said=failed]")).to_be_visible()
+        look(page, "browsers-failed")
