@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import threading
 from uuid import UUID
 
 import pytest
@@ -11,11 +12,12 @@ from sqlalchemy.orm.attributes import set_committed_value
 from auth import grants
 from core import audit, ids
 from core.db import Tx
-from core.errors import Conflict, Invalid, NotFound, StepUpNeeded
-from registry import cases, joint, notices, opinions, proofs, verdicts, worklist
+from core.errors import Conflict, Denied, Invalid, NotFound, StepUpNeeded
+from registry import cases, joint, notices, opinions, presentations, proofs, referrals, verdicts, worklist
 from registry.cases import Case
 from registry.opinions import Opinion
 from tests import cast as people_of
+from tests import trainees
 from tests.cast import Member
 from tests.registry.conftest import WORDS, World, stepped_up
 from tests.registry.test_blinding import put, second_hospital, sign
@@ -62,6 +64,7 @@ def test_one_signs_and_the_other_joins(world: World) -> None:
             (str(second.id), second.sha256, str(other.id)),
         ]
         assert [(one.joining.state, one.giver["name"]) for one in item.joined] == [("joined", "陈浩"), ("asked", "古兰")]
+        assert [one.joining.decided_at for one in item.joined] == [opinion.signed_at, None]
         assert verdicts.verify(db, cast.surgeon.actor, opinion.id).joinings_hold is None
         assert "joint-asked" in kinds(db, other)
         assert "opinion-signed" in kinds(db, cast.surgeon)
@@ -70,6 +73,8 @@ def test_one_signs_and_the_other_joins(world: World) -> None:
         assert set(to_decide(db, cast.surgeon)) <= {second.id, opinion.id}
         with pytest.raises(StepUpNeeded):
             joint.join(db, other.actor, opinion.id)
+        with pytest.raises(StepUpNeeded):
+            joint.sign(db, cast.expert.actor, case_id, TOGETHER)
     with world.database.begin(acting=cast.kashgar.id) as db:
         joint.join(db, stepped_up(other.actor), opinion.id)
     with world.begin() as db:
@@ -123,6 +128,81 @@ def test_a_later_joint_opinion_asks_anew(world: World) -> None:
             joint.join(db, stepped_up(other.actor), before.id)
         joint.join(db, stepped_up(cast.expert.actor), after.id)
         assert to_decide(db, cast.surgeon) == [after.id]
+
+
+def test_a_joint_opinion_leaves_alone_what_is_asked_in_another_case(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        other, made = second_hospital(db, cast), []
+        for case in (world.case(db, kind="fracture"), world.case(db, kind="fracture")):
+            put(db, world, case, other)
+            sign(db, cast.expert, case.id)
+            sign(db, other[0], case.id)
+            made.append(joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER).id)
+        assert set(asked(db, other[0])) == set(made)
+
+
+def test_of_two_who_sign_at_once_the_second_joins_what_the_first_signed(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case, other, first, _ = advised(db, world)
+    made: list[Opinion] = []
+
+    def sign_too() -> None:
+        with world.database.begin(acting=cast.kashgar.id) as db:
+            made.append(joint.sign(db, stepped_up(other.actor), case.id, TOGETHER))
+
+    second = threading.Thread(target=sign_too)
+    with world.database.begin(acting=cast.taizhou.id) as db:
+        before = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+        second.start()
+        second.join(1.0)
+        assert second.is_alive()
+    second.join()
+    with world.begin() as db:
+        named = {one["id"] for one in opinions.get(db, cast.surgeon.actor, made[0].id).content["joins"]}
+        assert str(before.id) in named
+        assert str(first.id) not in named
+
+
+def test_who_is_in_training_neither_brings_opinions_together_nor_joins(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case, other, *_ = advised(db, world)
+        trainees.begin(db, cast.expert)
+        with pytest.raises(Conflict, match="opinion-needs-senior"):
+            joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+        trainees.end(db, cast.expert)
+        opinion = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+        trainees.begin(db, other)
+        with pytest.raises(Denied, match="in-training"):
+            joint.join(db, stepped_up(other.actor), opinion.id)
+        # which gives nothing
+        assert joint.decline(db, other.actor, opinion.id, words="My senior would wait.").state == "declined"
+        trainees.end(db, other)
+        assert joint.join(db, stepped_up(other.actor), opinion.id).state == "joined"
+
+
+def test_for_the_opinion_of_a_trainee_the_senior_is_asked(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        trainee, other = trainees.expert(db, cast), second_hospital(db, cast)
+        case = world.case(db, kind="fracture")
+        first, _ = put(db, world, case, other)
+        referrals.allocate(db, cast.coordinator.actor, first.id, expert_id=trainee.id)
+        referrals.acknowledge(db, trainee.actor, first.id)
+        presented = presentations.present(db, stepped_up(trainee.actor), case.id, WORDS, senior_id=cast.expert.id)
+        sign(db, other[0], case.id)
+        presentations.countersign(db, stepped_up(cast.expert.actor), presented.id)
+        opinion = joint.sign(db, stepped_up(other[0].actor), case.id, TOGETHER)
+        assert (asked(db, cast.expert), asked(db, trainee)) == ([opinion.id], [])
+        trainees.end(db, trainee)
+        with pytest.raises(NotFound, match="joining-not-found"):
+            joint.join(db, stepped_up(trainee.actor), opinion.id)
+        assert not joint.to_join(trainee.actor, opinions.for_case(db, trainee.actor, case.id))
+        joint.join(db, stepped_up(cast.expert.actor), opinion.id)
+        assert verdicts.verify(db, cast.surgeon.actor, opinion.id).whole
+        assert proofs.check(proofs.make(db, cast.surgeon.actor, opinion.id)).holds
 
 
 def test_nobody_else_joins_and_nothing_is_joined_that_is_not_there(world: World) -> None:
