@@ -149,6 +149,34 @@ def test_the_break_that_a_page_shows_is_ones_own_and_holds(database: Database, c
         assert glass.held(db, now(db, cast.second_surgeon), case) is None, "of the team now, though its four hours last"
 
 
+def test_a_break_is_of_one_case(database: Database, cast: Cast) -> None:
+    first, second = ids.new(), ids.new()
+    with database.begin() as db:
+        for case in (first, second):
+            restrict(db, cast, case)
+        broken = [break_(db, cast, stepped_up(cast.nurse.actor), case) for case in (first, second)]
+        behind = now(db, cast.nurse)
+        assert [glass.held(db, behind, case) for case in (first, second)] == broken
+        assert [glass.holding(db, case) for case in (first, second)] == [[one] for one in broken]
+
+
+def test_those_nobody_has_reviewed_come_first_and_the_newest_of_the_others(
+    database: Database, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(glass, "LISTED", 1)
+    with database.begin() as db:
+        broken = []
+        for _ in range(4):
+            case = ids.new()
+            restrict(db, cast, case)
+            broken.append(break_(db, cast, stepped_up(cast.nurse.actor), case))
+        for one in (broken[2], broken[0]):
+            glass.review(db, cast.auditor.actor, one.id, verdict="justified", words="Fine.")
+        assert glass.reviews(db, cast.auditor.actor) == [broken[1], broken[3], broken[0]]
+        with pytest.raises(NotFound):
+            glass.review(db, cast.auditor.actor, ids.new(), verdict="justified", words="Fine.")
+
+
 def test_the_log_says_why_it_was_broken_when_it_was_given_back_and_who_read_of_it(database: Database, cast: Cast) -> None:
     case = ids.new()
     with database.begin() as db:
@@ -228,7 +256,12 @@ def test_a_second_person_reviews_once_and_the_first_is_told(database: Database, 
         by_token = dataclasses.replace(cast.auditor.actor, token_id=ids.new())
         with pytest.raises(Denied):
             glass.review(db, by_token, broken.id, verdict="justified", words="Fine.")
-        for told in ({"verdict": "", "words": "x"}, {"verdict": "maybe", "words": "x"}, {"verdict": "justified", "words": ""}):
+        for told in (
+            {"verdict": "", "words": "x"},
+            {"verdict": "maybe", "words": "x"},
+            {"verdict": "justified", "words": ""},
+            {"verdict": "justified", "words": "x" * 1001},
+        ):
             with pytest.raises(Invalid):
                 glass.review(db, cast.auditor.actor, broken.id, **told)
         assert glass.reviews(db, cast.auditor.actor) == [broken]

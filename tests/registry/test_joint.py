@@ -1,8 +1,10 @@
 """Joint opinions: experts who have each advised say one thing together; each joins in their own hospital's name, or says why not."""
 
+import dataclasses
 import datetime as dt
 import json
 import threading
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -15,6 +17,7 @@ from core.db import Tx
 from core.errors import Conflict, Denied, Invalid, NotFound, StepUpNeeded
 from registry import cases, joint, notices, opinions, presentations, proofs, referrals, verdicts, worklist
 from registry.cases import Case
+from registry.forms import fields
 from registry.opinions import Opinion
 from tests import cast as people_of
 from tests import trainees
@@ -98,8 +101,10 @@ def test_who_does_not_join_says_why_and_may_think_again(world: World) -> None:
     with world.begin() as db:
         case, other, _, second = advised(db, world)
         opinion = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
-        with pytest.raises(Invalid):
-            joint.decline(db, other.actor, opinion.id, words="  ")
+        for words, code in (("  ", "field-required"), ("x" * (fields.NOTE_LIMIT + 1), "field-too-long")):
+            with pytest.raises(Invalid) as refused:
+                joint.decline(db, other.actor, opinion.id, words=words)
+            assert refused.value.fields == {"words": code}
         joint.decline(db, other.actor, opinion.id, words="I would wait a day.")
         assert "joint-declined" in kinds(db, cast.surgeon)
         assert set(to_decide(db, cast.surgeon)) <= {second.id, opinion.id}
@@ -113,6 +118,8 @@ def test_who_does_not_join_says_why_and_may_think_again(world: World) -> None:
         joint.join(db, stepped_up(other.actor), opinion.id)
         [_, one] = opinions.get(db, cast.surgeon.actor, opinion.id).joined
         assert (one.joining.state, one.words) == ("joined", "")
+    with world.begin() as db:
+        assert [event.actor_id for event in audit.events(db, cast.aral.id, actions=("opinion:not-join",))] == [other.id]
 
 
 def test_a_later_joint_opinion_asks_anew(world: World) -> None:
@@ -140,6 +147,8 @@ def test_a_joint_opinion_leaves_alone_what_is_asked_in_another_case(world: World
             sign(db, other[0], case.id)
             made.append(joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER).id)
         assert set(asked(db, other[0])) == set(made)
+        assert joint.join(db, stepped_up(other[0].actor), made[1]).joint_id == made[1]
+        assert asked(db, other[0]) == [made[0]]
 
 
 def test_of_two_who_sign_at_once_the_second_joins_what_the_first_signed(world: World) -> None:
@@ -163,6 +172,58 @@ def test_of_two_who_sign_at_once_the_second_joins_what_the_first_signed(world: W
         named = {one["id"] for one in opinions.get(db, cast.surgeon.actor, made[0].id).content["joins"]}
         assert str(before.id) in named
         assert str(first.id) not in named
+
+
+def test_who_joins_waits_for_a_later_joint_opinion_that_is_being_signed(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case, other, *_ = advised(db, world)
+        before = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+    refused: list[str] = []
+
+    def join_too() -> None:
+        with pytest.raises(Conflict) as caught, world.database.begin(acting=cast.kashgar.id) as db:
+            joint.join(db, stepped_up(other.actor), before.id)
+        refused.append(caught.value.code)
+
+    second = threading.Thread(target=join_too)
+    with world.database.begin(acting=cast.taizhou.id) as db:
+        joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+        second.start()
+        second.join(1.0)
+        assert second.is_alive()
+    second.join()
+    assert refused == ["joining-state-forbids"]
+
+
+def test_a_named_expert_answers_as_an_expert_in_a_session(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        case, other, *_ = advised(db, world)
+        opinion = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+        token = dataclasses.replace(other.actor, token_id=ids.new(), scopes=frozenset({"opinion:read", "opinion:sign"}))
+        with pytest.raises(Denied, match="session-needed"):
+            joint.decline(db, token, opinion.id, words="No.")
+        coordinator = dataclasses.replace(stepped_up(other.actor), roles=frozenset({"coordinator"}))
+        for act in (joint.join, partial(joint.decline, words="No.")):
+            with pytest.raises(Denied, match="not-allowed"):
+                act(db, coordinator, opinion.id)
+
+
+def test_why_somebody_does_not_join_names_the_patient_to_nobody_who_may_not_know(world: World) -> None:
+    cast = world.cast
+    with world.begin() as db:
+        other = second_hospital(db, cast)
+        case = world.case(db, kind="fracture")
+        name = cases.known_as(db, case)[0].name
+        world.asked(db, case)
+        there = world.refer(db, case, to_organisation_id=cast.kashgar.id, sees_identity=True)
+        referrals.allocate(db, other[1].actor, there.id, expert_id=other[0].id)
+        for who in (cast.expert, other[0]):
+            sign(db, who, case.id)
+        opinion = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
+        with pytest.raises(Invalid, match="text-identifies-patient"):
+            joint.decline(db, other[0].actor, opinion.id, words=f"Not for {name}.")
 
 
 def test_who_is_in_training_neither_brings_opinions_together_nor_joins(world: World) -> None:
