@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import threading
 from uuid import UUID
 
 import pytest
@@ -271,6 +272,28 @@ def test_a_second_person_reviews_once_and_the_first_is_told(database: Database, 
         assert now(db, both).emergencies == frozenset(), "what was not justified ends at once"
         with pytest.raises(Conflict):
             glass.review(db, cast.administrator.actor, broken.id, verdict="justified", words="Fine.")
+
+
+def test_of_two_who_review_at_once_the_second_is_told(database: Database, cast: Cast) -> None:
+    case = ids.new()
+    with database.begin() as db:
+        restrict(db, cast, case)
+        broken_id = break_(db, cast, stepped_up(cast.nurse.actor), case).id
+    refused: list[str] = []
+
+    def review_too() -> None:
+        with pytest.raises(Conflict) as caught, database.begin() as db:
+            glass.review(db, cast.administrator.actor, broken_id, verdict="not-justified", words="No.")
+        refused.append(caught.value.code)
+
+    second = threading.Thread(target=review_too)
+    with database.begin() as db:
+        glass.review(db, cast.auditor.actor, broken_id, verdict="justified", words="Fine.")
+        second.start()
+        second.join(1.0)
+        assert second.is_alive()
+    second.join()
+    assert refused == ["glass-reviewed-already"]
 
 
 def test_a_review_that_is_late_is_asked_for_daily(database: Database, cast: Cast) -> None:

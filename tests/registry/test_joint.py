@@ -325,10 +325,12 @@ def test_a_joining_of_something_else_is_no_joining(world: World) -> None:
             assert not verdicts.verify(db, cast.surgeon.actor, opinion.id).whole
             row.document, row.signature = held
         assert verdicts.verify(db, cast.surgeon.actor, opinion.id).whole
-        # the statement by the key of another hospital than the joiner's
+        # beside a good signature a key that is not the hospital's
         held_key, held_signature = row.public_key, row.signature
-        row.signature = db.keyring.sign(db, cast.taizhou.id, statement["document"].encode())
         row.public_key = db.keyring.public_key(db, cast.taizhou.id)
+        assert not verdicts.verify(db, cast.surgeon.actor, opinion.id).joinings_hold
+        # the statement by the key of another hospital than the joiner's
+        row.signature = db.keyring.sign(db, cast.taizhou.id, statement["document"].encode())
         assert not verdicts.verify(db, cast.surgeon.actor, opinion.id).joinings_hold
         row.public_key, row.signature = held_key, held_signature
         set_committed_value(first, "sha256", "0" * 64)
