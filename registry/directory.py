@@ -13,7 +13,7 @@ from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core import ids
-from core.db import Tx
+from core.db import IN_BINARY, Tx
 from core.keyring import Unit
 from core.tables import Base, IdColumn
 from registry import names
@@ -27,6 +27,9 @@ AT_ONCE = 32
 # a name of foreign origin in Chinese characters has dozens of readings, of a dozen syllables each: most of a shard
 FEW, HEARD = 8, 14
 """More than so many readings are kept by no more than their first letters, and the name is read again where these fit."""
+
+SEVERAL = 32
+"""Where a text is found in so many lines of a column it is looked for line by line: quicker for what most lines hold."""
 
 Line = tuple[str, str, str]
 """The name squeezed, and the numbers and the readings with a space before each."""
@@ -104,6 +107,7 @@ def _with_room(db: Tx, organisation_id: UUID) -> Shard:
 
 def _by_batches(db: Tx, organisation_id: UUID) -> Iterator[Shard]:
     rows = select(Shard).where(Shard.organisation_id == organisation_id).order_by(Shard.id).limit(AT_ONCE)
+    rows = rows.execution_options(**{IN_BINARY: True})
     batch = list(db.scalars(rows))
     while batch:
         db.keyring.load(db, map(_unit, batch))
@@ -134,24 +138,30 @@ def _unpacked(plain: bytes) -> dict[str, Line]:
 
 def _hits(plain: bytes, wanted: str, sound: str, heard: Callable[[str], bool]) -> list[str]:
     """Whom ``wanted`` is in the name of, or begins a number of, or whose name may be read so that it begins with ``sound``."""
-    who, called, numbers, sounds, _ = plain.split(b"\0")
-    places = {*_places(called, wanted), *_places(numbers, f" {wanted}")}
+    called = plain.index(b"\0") + 1
+    numbers = plain.index(b"\0", called) + 1
+    sounds = plain.index(b"\0", numbers) + 1
+    places = {*_places(plain, called, numbers, wanted), *_places(plain, numbers, sounds, f" {wanted}")}
     if sound:
-        places |= set(_places(sounds, f" {sound}"))
+        places |= set(_places(plain, sounds, len(plain), f" {sound}"))
     if len(sound) > HEARD:
-        cut = {*_places(sounds, f" {sound[:HEARD]} "), *_places(sounds, f" {sound[:HEARD]}\n")} - places
-        told = called.decode().split("\n") if cut else []
+        begun = f" {sound[:HEARD]}"
+        cut = {*_places(plain, sounds, len(plain), f"{begun} "), *_places(plain, sounds, len(plain), f"{begun}\n")} - places
+        told = plain[called:numbers].decode().split("\n") if cut else []
         places |= {place for place in cut if heard(told[place])}
-    every = who.decode()
+    every = plain[:called].decode()
     return [every[33 * place : 33 * place + 32] for place in places]
 
 
-def _places(column: bytes, text: str) -> Iterator[int]:
-    """The lines that hold a text, counted from 0."""
-    sought = text.encode()
-    place, counted, at = 0, 0, column.find(sought)
-    while at >= 0:
-        place += column.count(b"\n", counted, at)
-        yield place
-        counted = column.index(b"\n", at)
-        at = column.find(sought, counted)
+def _places(plain: bytes, begin: int, end: int, text: str) -> list[int]:
+    """The lines that hold a text, counted from 0, of the column that lies between ``begin`` and ``end``."""
+    sought, found, place, counted = text.encode(), list[int](), 0, begin
+    at = plain.find(sought, begin, end)
+    while at >= 0 and len(found) < SEVERAL:
+        place += plain.count(b"\n", counted, at)
+        found.append(place)
+        counted = plain.index(b"\n", at)
+        at = plain.find(sought, counted, end)
+    if at >= 0:
+        found += [place + further for further, line in enumerate(plain[counted:end].split(b"\n")) if sought in line]
+    return found

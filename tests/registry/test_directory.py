@@ -3,7 +3,7 @@
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,15 @@ def fitting(known: dict[UUID, Identity], query: str) -> set[UUID]:
     return {patient_id for patient_id, who in known.items() if names.matches(query, who.name, who.numbers)}
 
 
+@pytest.fixture(scope="module", params=[directory.SEVERAL, 1])
+def several(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In so small a shard nothing is found in several lines: from one on, each is looked at."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(directory, "SEVERAL", request.param)
+        yield
+
+
+@pytest.mark.usefixtures("several")
 @settings(max_examples=500, deadline=None)
 @given(st.lists(PEOPLE, min_size=1, max_size=12), st.data())
 def test_a_shard_is_searched_as_every_patient_in_it_would_be(people: list[Identity], data: st.DataObject) -> None:
@@ -172,6 +181,15 @@ def listed(world: World) -> dict[UUID, tuple[UUID, str]]:
         told = {row.id: row.shard_id for row in db.scalars(select(Patient)) if row.shard_id}
         assert told == {patient_id: shard_id for patient_id, (shard_id, _) in standing.items()}
         return standing
+
+
+def test_of_a_word_that_fits_everybody_the_newest_are_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "ROOM", 40)
+    with world.begin() as db:
+        known = [patients.create(db, world.cast.surgeon.actor, name=f"王{n}", record_number=f"7{n:03d}").id for n in range(90)]
+        for word in ("王", "wang", "70"):
+            shown = patients.search(db, world.cast.surgeon.actor, word)
+            assert [one.patient_id for one in shown] == known[: -patients.SEARCH_LIMIT - 1 : -1]
 
 
 # --- writers at the same time -----------------------------------------------------------------------------
