@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from auth import glass, people, policy, restrictions, sessions, tokens
+from auth import duties, glass, people, policy, restrictions, sessions, tokens
 from auth.restrictions import BrokenGlass
 from core import audit, ids, jobs
 from core.actor import Actor
@@ -186,12 +186,14 @@ def test_the_log_says_why_it_was_broken_when_it_was_given_back_and_who_read_of_i
         until = broken.until.isoformat()
         glass.give_back(db, now(db, cast.nurse), case)
         glass.reviews(db, cast.auditor.actor)
+        glass.review(db, cast.auditor.actor, broken.id, verdict="justified", words="Fine.")
     with database.begin() as db:
-        told = audit.events(db, cast.aral.id, actions=("glass:break", "glass:return", "glass:read"))
+        told = audit.events(db, cast.aral.id, actions=("glass:break", "glass:return", "glass:read", "glass:review"))
     assert [(e.action, e.actor_id, e.purpose, e.detail) for e in told[::-1]] == [
         ("glass:break", cast.nurse.id, "emergency", {"reason": "team-unreachable", "until": until}),
         ("glass:return", cast.nurse.id, "emergency", {}),
         ("glass:read", cast.auditor.id, "audit", {}),
+        ("glass:review", cast.auditor.id, "audit", {"verdict": "justified"}),
     ]
 
 
@@ -233,6 +235,15 @@ def test_a_reason_is_sealed_and_the_reviewers_are_told_at_once(database: Databas
         assert b"Bleeding" not in broken.words
         assert glass.words(db, broken) == (WORDS, "")
         assert set(kinds(db)) == {("glass-broken", str(one.id)) for one in (cast.administrator, cast.auditor)}
+
+
+def test_where_duties_are_separate_an_administrator_is_asked_for_no_review(database: Database, cast: Cast) -> None:
+    case = ids.new()
+    with database.begin() as db:
+        duties.switch(db, Actor.system(cast.aral.id), separate=True)
+        restrict(db, cast, case)
+        break_(db, cast, stepped_up(cast.nurse.actor), case)
+        assert [person for kind, person in kinds(db) if kind == "glass-broken"] == [str(cast.auditor.id)]
 
 
 def test_a_second_person_reviews_once_and_the_first_is_told(database: Database, cast: Cast) -> None:
@@ -327,7 +338,9 @@ def test_a_case_whose_team_is_gone_comes_back_through_a_review(database: Databas
         assert not glass.may_admit(db, broken)
         with pytest.raises(Conflict), db.begin_nested():
             glass.review(db, cast.auditor.actor, broken.id, verdict="justified", words="Fine.", admit=True)
+        by_nurse = break_(db, cast, stepped_up(join(db, cast.aral, "tang.yi", "唐怡", "Tang Yi", "nurse").actor), case)
         people.disable(db, cast.administrator.actor, cast.surgeon.id)
+        assert not glass.may_admit(db, by_nurse), "who could not lift the restriction either"
         assert glass.may_admit(db, broken)
         with pytest.raises(Conflict), db.begin_nested():
             glass.review(db, cast.auditor.actor, broken.id, verdict="not-justified", words="No.", admit=True)

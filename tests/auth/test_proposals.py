@@ -293,6 +293,25 @@ def test_what_changed_meanwhile_is_looked_at_again(database: Database, cast: Cas
         assert people.roles_in(db, third.id, cast.aral.id) == {"administrator"}
 
 
+def test_a_role_is_proposed_for_nobody_who_may_not_have_it(database: Database, cast: Cast, second: Member) -> None:
+    admin = fresh(cast.administrator)
+    with database.begin() as db:
+        duties.switch(db, Actor.system(cast.aral.id), separate=True)
+        with pytest.raises(Conflict) as refused:
+            proposals.propose(db, admin, proposals.GIVE, person_id=cast.auditor.id, role="administrator")
+        assert refused.value.code == "duties-separate"
+        proposal = give(db, cast, "auditor")
+        people.disable(db, admin, cast.nurse.id)
+        with pytest.raises(Conflict) as refused:
+            give(db, cast, "administrator")
+        assert refused.value.code == "person-disabled"
+    with pytest.raises(Conflict) as refused, database.begin() as db:
+        proposals.confirm(db, fresh(second), proposal.id)
+    assert refused.value.code == "person-disabled"
+    with database.begin() as db:
+        assert people.roles_in(db, cast.nurse.id, cast.aral.id) == {"nurse"}
+
+
 def test_a_disabled_administrator_comes_back_by_two(database: Database, cast: Cast, second: Member) -> None:
     with database.begin() as db:
         third = join(db, cast.aral, "gu.lan", "顾岚", "Gu Lan", "administrator")
