@@ -7,6 +7,7 @@ a new shard, and the key of the old one is destroyed (docs/adr/0010). Lines are 
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
+from itertools import accumulate
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, select
@@ -27,9 +28,6 @@ AT_ONCE = 32
 # a name of foreign origin in Chinese characters has dozens of readings, of a dozen syllables each: most of a shard
 FEW, HEARD = 8, 14
 """More than so many readings are kept by no more than their first letters, and the name is read again where these fit."""
-
-SEVERAL = 32
-"""Where a text is found in so many lines of a column it is looked for line by line: quicker for what most lines hold."""
 
 Line = tuple[str, str, str]
 """The name squeezed, and the numbers and the readings with a space before each."""
@@ -141,27 +139,22 @@ def _hits(plain: bytes, wanted: str, sound: str, heard: Callable[[str], bool]) -
     called = plain.index(b"\0") + 1
     numbers = plain.index(b"\0", called) + 1
     sounds = plain.index(b"\0", numbers) + 1
-    places = {*_places(plain, called, numbers, wanted), *_places(plain, numbers, sounds, f" {wanted}")}
+    places = _places(plain, called, numbers, wanted) | _places(plain, numbers, sounds, f" {wanted}")
     if sound:
-        places |= set(_places(plain, sounds, len(plain), f" {sound}"))
+        places |= _places(plain, sounds, len(plain), f" {sound}")
     if len(sound) > HEARD:
-        begun = f" {sound[:HEARD]}"
-        cut = {*_places(plain, sounds, len(plain), f"{begun} "), *_places(plain, sounds, len(plain), f"{begun}\n")} - places
+        cut = _places(plain, sounds, len(plain), f" {sound[:HEARD]}") - places
         told = plain[called:numbers].decode().split("\n") if cut else []
         places |= {place for place in cut if heard(told[place])}
-    every = plain[:called].decode()
-    return [every[33 * place : 33 * place + 32] for place in places]
+    every = plain[:called].decode().split("\n") if places else []
+    return [every[place] for place in places]
 
 
-def _places(plain: bytes, begin: int, end: int, text: str) -> list[int]:
+def _places(plain: bytes, begin: int, end: int, text: str) -> set[int]:
     """The lines that hold a text, counted from 0, of the column that lies between ``begin`` and ``end``."""
-    sought, found, place, counted = text.encode(), list[int](), 0, begin
+    sought = text.encode()
     at = plain.find(sought, begin, end)
-    while at >= 0 and len(found) < SEVERAL:
-        place += plain.count(b"\n", counted, at)
-        found.append(place)
-        counted = plain.index(b"\n", at)
-        at = plain.find(sought, counted, end)
-    if at >= 0:
-        found += [place + further for further, line in enumerate(plain[counted:end].split(b"\n")) if sought in line]
-    return found
+    if at < 0:
+        return set()
+    lines_between = (between.count(b"\n") for between in plain[at:end].split(sought)[1:-1])
+    return set(accumulate(lines_between, initial=plain.count(b"\n", begin, at)))

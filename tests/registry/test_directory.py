@@ -3,7 +3,7 @@
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,15 +54,6 @@ def fitting(known: dict[UUID, Identity], query: str) -> set[UUID]:
     return {patient_id for patient_id, who in known.items() if names.matches(query, who.name, who.numbers)}
 
 
-@pytest.fixture(scope="module", params=[directory.SEVERAL, 1])
-def several(request: pytest.FixtureRequest) -> Iterator[None]:
-    """In so small a shard nothing is found in several lines: from one on, each is looked at."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(directory, "SEVERAL", request.param)
-        yield
-
-
-@pytest.mark.usefixtures("several")
 @settings(max_examples=500, deadline=None)
 @given(st.lists(PEOPLE, min_size=1, max_size=12), st.data())
 def test_a_shard_is_searched_as_every_patient_in_it_would_be(people: list[Identity], data: st.DataObject) -> None:
