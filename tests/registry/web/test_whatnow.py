@@ -100,8 +100,10 @@ def test_a_case_is_written_and_then_somebody_is_asked(world: World) -> None:
             assert short(db, coordinator, case) == ("late-answer", True, ["allocate"])
         referrals.decline(db, world.cast.expert.actor, row.id, code="no_capacity")
         assert short(db, coordinator, case) == ("allocate", True, ["!allocate"]), "it is given out anew"
-        referrals.decline(db, coordinator.actor, row.id, code="no_capacity")
-        assert short(db, surgeon, case) == ("refer", True, ["!refer", "pictures"]), "and another hospital asked"
+        other = world.case(db, kind="fracture")
+        world.injury(db, other)
+        referrals.decline(db, coordinator.actor, world.refer(db, other).id, code="no_capacity")
+        assert short(db, surgeon, other) == ("refer", True, ["!refer", "pictures"]), "and another hospital is asked"
 
 
 def test_an_opinion_is_decided_on_and_the_patient_followed_up(world: World) -> None:
