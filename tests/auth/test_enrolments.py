@@ -156,6 +156,25 @@ def test_it_is_good_once_and_for_three_days_and_the_newest_alone(database: Datab
                 complete(db, plain, cast.surgeon.code(code))
 
 
+def test_everything_is_given_anew_from_the_command_line_alone(database: Database, cast: Cast) -> None:
+    system = Actor.system(cast.aral.id)
+    program = dataclasses.replace(system, token_id=ids.new(), scopes=frozenset({"case:read"}))
+    with database.begin() as db:
+        for actor in (fresh(cast.administrator.actor), program):
+            with pytest.raises(Denied):
+                enrolments.reset(db, actor, cast.surgeon.id, NEW)
+            assert isinstance(signin.password(db, login=cast.surgeon.login, password=PASSWORD, address=HOME), Pending), "nothing is touched"
+        with pytest.raises(NotFound):
+            enrolments.reset(db, system, cast.expert.id, NEW)
+        handed = enrolments.issue(db, system, cast.surgeon.id)
+        kept = enrolments.issue(db, system, cast.nurse.id)
+        enrolments.reset(db, system, cast.surgeon.id, NEW)
+        assert isinstance(signin.password(db, login=cast.surgeon.login, password=NEW, address=HOME), Pending)
+        with pytest.raises(NotFound):
+            enrolments.shown(db, handed)
+        assert enrolments.shown(db, kept), "another's stays good"
+
+
 def test_it_is_in_the_log_and_the_person_is_told(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
     with database.begin() as db:
         plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)

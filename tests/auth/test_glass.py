@@ -130,6 +130,7 @@ def test_it_is_given_back_and_ends_with_the_restriction_and_in_the_team(database
         restrictions.admit(db, stepped_up(cast.surgeon.actor), **where, person_id=member.id)
         assert now(db, member).emergencies == frozenset()
         restrictions.release(db, stepped_up(cast.surgeon.actor), **where, person_id=member.id)
+        assert now(db, member).emergencies == {case}, "who has left the team stands behind the glass again"
         restrictions.lift(db, stepped_up(cast.surgeon.actor), **where)
         assert now(db, member).emergencies == frozenset()
 
@@ -150,15 +151,18 @@ def test_the_break_that_a_page_shows_is_ones_own_and_holds(database: Database, c
         assert glass.held(db, now(db, cast.second_surgeon), case) is None, "of the team now, though its four hours last"
 
 
-def test_a_break_is_of_one_case(database: Database, cast: Cast) -> None:
+def test_a_break_is_of_one_case_and_one_person(database: Database, cast: Cast) -> None:
     first, second = ids.new(), ids.new()
     with database.begin() as db:
+        restrict(db, cast, ids.new(), cast.nurse)
         for case in (first, second):
             restrict(db, cast, case)
         broken = [break_(db, cast, stepped_up(cast.nurse.actor), case) for case in (first, second)]
         behind = now(db, cast.nurse)
         assert [glass.held(db, behind, case) for case in (first, second)] == broken
         assert [glass.holding(db, case) for case in (first, second)] == [[one] for one in broken]
+        assert behind.emergencies == {first, second}, "though of the team of another"
+        assert now(db, cast.second_surgeon).emergencies == frozenset()
 
 
 def test_those_nobody_has_reviewed_come_first_and_the_newest_of_the_others(
@@ -203,6 +207,8 @@ def test_whoever_is_inside_has_nothing_to_break(database: Database, cast: Cast) 
         for member in (cast.surgeon, cast.second_surgeon):
             with pytest.raises(Conflict):
                 break_(db, cast, stepped_up(member.actor), case)
+        with pytest.raises(NotFound):
+            break_(db, cast, stepped_up(cast.stranger.actor), case)
         restrict(db, cast, case)
         with pytest.raises(Conflict):
             break_(db, cast, stepped_up(cast.surgeon.actor), case)

@@ -30,6 +30,7 @@ from tests.registry.test_closures import ENDED
 from tests.registry.test_escalation import roster
 from tests.registry.test_followups import SEEN
 from tests.registry.test_joint import TOGETHER
+from tests.registry.test_presentations import begin
 
 DAY = dt.timedelta(days=1)
 
@@ -201,3 +202,22 @@ def test_what_a_trainee_signed_lies_with_the_senior(world: World) -> None:
         presentations.give_back(db, cast.expert.actor, presented.id, words="Say which vessel.")
         assert short(db, trainee, case) == ("returned", True, ["!opinion", "returned", "decline"])
         assert short(db, cast.expert, case)[0] == "wait-answer"
+
+
+def test_of_what_waits_for_a_senior_an_addendum_outlives_the_case(world: World) -> None:
+    with world.begin() as db:
+        ward = begin(world, db)
+        opinion = ward.countersign(db, ward.present(db))
+        ward.present(db, findings="On second thoughts.")
+        assert short(db, ward.senior, ward.case) == ("countersign", True, ["!countersign"])
+        cases.close(db, world.cast.surgeon.actor, ward.case.id)
+        assert short(db, ward.senior, ward.case) == ("closed", False, [])
+        presentations.present(
+            db,
+            stepped_up(ward.trainee.actor),
+            ward.case.id,
+            {"addition": "Mind the vein."},
+            senior_id=ward.senior.id,
+            addendum_to=opinion.id,
+        )
+        assert short(db, ward.senior, ward.case) == ("countersign", True, ["!countersign"])
