@@ -41,8 +41,6 @@ def break_(
     """
     check(actor, reason=reason, words=words)
     stands = restrictions.standing(db, actor, organisation_id=organisation_id, case_id=case_id)
-    if actor.organisation_id != organisation_id:
-        raise NotFound("case-not-found")
     if stands != "barred":
         raise Conflict("glass-not-needed")
     rules.require(actor, "glass:break", organisation_id=organisation_id, case_id=case_id, standing=stands)

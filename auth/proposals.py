@@ -161,7 +161,7 @@ def expire(database: Database, job: Job) -> None:
         system = Actor.system(job.organisation_id)
         organisations.hold(db, job.organisation_id)
         proposal = db.get(Proposal, UUID(str(job.payload["proposal_id"])), populate_existing=True)
-        if proposal is not None and TABLE[proposal.state, "expire"] is not None and proposal.expires_at <= ids.now():
+        if proposal is not None and TABLE[proposal.state, "expire"] is not None:
             _end(db, system, proposal, "expire")
 
 

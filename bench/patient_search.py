@@ -6,6 +6,10 @@ into the directory by the step of the worker that enters those of before. Then t
 the walls and recorded as ever; and by the plain scan, which has to find the same patients. Printed are the 95th percentiles in
 milliseconds, their ratio to the scan, and the time of entering and correcting one patient with what the directory takes of it.
 
+Of 100,000 patients the median of the words took 97 to 134 ms on PostgreSQL, p95 137 ms (105 of the processor), in a 2-core machine
+shared with other work, where what came before (bytes sent in hexadecimal, columns copied and walked hit by hit) took 158 to
+230 ms, p95 361 ms (176 of the processor): 0.60 of the processor. On SQLite p95 130 ms (106) against 139 ms (135).
+
     python -m bench.patient_search [--few 1000] [--many 100000] [--times 10] [--scans 1] [--sqlite]
 """
 
@@ -22,6 +26,7 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select
 
+from bench import databases
 from core import ids
 from core.db import Database, Tx
 from core.keyring import Unit
@@ -30,7 +35,6 @@ from registry.directory import Shard
 from registry.patients import Patient
 from tests import cast, engines
 from tests.cast import Cast
-from tests.conftest import create_schema, open_database
 
 LIMIT_MS, ENTER_MS = 300.0, 50.0
 BATCH = 500
@@ -99,14 +103,8 @@ def main() -> None:
 def _house(server: engines.Postgres | None, folder: Path, count: int) -> tuple[Database, Cast]:
     """A hospital of ``count`` patients, as the application meets its database."""
     folder.mkdir()
-    store, base = (folder / "objects").as_uri(), f"bench{count}"
-    if server is None:
-        owner = application = f"sqlite:///{folder / 'shanhai.db'}"
-    else:
-        server.execute(f"CREATE DATABASE {base} OWNER {server.OWNER}")
-        owner, application = server.url(base, server.OWNER), server.url(base, server.APPLICATION)
-    create_schema(owner, folder / "schema", server.APPLICATION if server else None)
-    database = open_database(application, store, folder)
+    database, free = databases.fresh(server, folder, f"bench{count}")
+    free.close()
     with database.begin() as db:
         members = cast.make(db)
     drawn = random.Random(count)
@@ -117,7 +115,7 @@ def _house(server: engines.Postgres | None, folder: Path, count: int) -> tuple[D
     patients.fill(database)
     took = time.perf_counter() - began
     if server is not None:
-        server.execute("VACUUM ANALYZE", base)
+        server.execute("VACUUM ANALYZE", f"bench{count}")
     with database.begin() as db:
         shards, size = db.execute(select(func.count(), func.sum(func.length(Shard.content))).select_from(Shard)).one()
     print(f"{count:,} patients: {shards} shards of {size / 1e6:.1f} MB in all, filled in {took:.1f} s", flush=True)
@@ -139,20 +137,26 @@ def _patient(db: Tx, organisation_id: UUID, drawn: random.Random, number: int) -
 
 def _ask(database: Database, members: Cast, count: int, times: int, scans: int) -> int:
     """Every word, from the directory and by the scan; how many limits were missed."""
-    surgeon, by_directory, by_scan = members.surgeon.actor, [], []
+    surgeon = members.surgeon.actor
+    by_directory: list[float] = []
+    by_processor: list[float] = []
+    by_scan: list[float] = []
     for query in SOUGHT:
         listed = [_timed(database, members, lambda db, query=query: patients.search(db, surgeon, query)) for _ in range(times + 1)][1:]
         scanned = [_timed(database, members, lambda db, query=query: _scan(db, surgeon.organisation_id, query)) for _ in range(scans)]
-        if [one.patient_id for one in listed[0][1]] != scanned[0][1]:
+        if [one.patient_id for one in listed[0][2]] != scanned[0][2]:
             raise SystemExit(f"{query}: the directory and the scan find different patients")
-        by_directory += [took for took, _ in listed]
-        by_scan += [took for took, _ in scanned]
-        fast, slow = statistics.median(took for took, _ in listed), statistics.median(took for took, _ in scanned)
-        print(f"  {query:<20}{len(scanned[0][1]):>3} found {fast:>9.1f} ms   scan {slow:>10.1f} ms   {fast / slow:.4f} ×", flush=True)
-    fast, slow = _p95(by_directory), _p95(by_scan)
+        by_directory += [took for took, *_ in listed]
+        by_processor += [busy for _, busy, _ in listed]
+        by_scan += [took for took, *_ in scanned]
+        fast, slow = statistics.median(took for took, *_ in listed), statistics.median(took for took, *_ in scanned)
+        busy = statistics.median(busy for _, busy, _ in listed)
+        print(f"  {query:<20}{len(scanned[0][2]):>3} found {fast:>9.1f} ms ({busy:.1f} of the processor)   scan {slow:>10.1f} ms   {fast / slow:.4f} ×", flush=True)  # fmt: skip
+    fast, busy, slow = _p95(by_directory), _p95(by_processor), _p95(by_scan)
     over = fast > LIMIT_MS
     print(
-        f"search, {count:,} patients: p95 {fast:.1f} ms (limit {LIMIT_MS:.0f}), scan p95 {slow:.1f} ms; {fast / slow:.4f} ×{'  MISSED' if over else ''}"
+        f"search, {count:,} patients: p95 {fast:.1f} ms (limit {LIMIT_MS:.0f}), {busy:.1f} of the processor, "
+        f"scan p95 {slow:.1f} ms; {fast / slow:.4f} ×{'  MISSED' if over else ''}"
     )
     return over
 
@@ -199,12 +203,12 @@ def _enter(database: Database, members: Cast, count: int, times: int) -> int:
     return missed
 
 
-def _timed(database: Database, members: Cast, act: Callable[[Tx], T]) -> tuple[float, T]:
-    """Milliseconds of a whole transaction that acts for the hospital, and what came of it."""
-    began = time.perf_counter()
+def _timed(database: Database, members: Cast, act: Callable[[Tx], T]) -> tuple[float, float, T]:
+    """Milliseconds of a whole transaction that acts for the hospital, those that this process computed, and what came of it."""
+    began, before = time.perf_counter(), time.process_time()
     with database.at_the_edge().begin(acting=members.aral.id) as db:
         given = act(db)
-    return 1000 * (time.perf_counter() - began), given
+    return 1000 * (time.perf_counter() - began), 1000 * (time.process_time() - before), given
 
 
 def _p95(took: list[float]) -> float:

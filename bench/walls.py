@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from auth import sessions
 from auth.grants import Grant
 from auth.people import Person
+from bench import databases
 from core import ids
 from core.db import Database
 from core.settings import Settings
@@ -30,7 +31,6 @@ from registry.app import create_app
 from registry.cases import Case
 from tests import cast, engines
 from tests.cast import Cast, Member
-from tests.conftest import create_schema, open_database
 from tests.imaging import samples
 from tests.registry.conftest import World
 
@@ -48,10 +48,7 @@ def main() -> None:
     server = engines.Postgres()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        server.execute(f"CREATE DATABASE bench OWNER {server.OWNER}")
-        create_schema(server.url("bench", server.OWNER), folder / "schema", server.APPLICATION)
-        store = (folder / "objects").as_uri()
-        held, free = (open_database(server.url("bench", role), store, folder) for role in (server.APPLICATION, "shanhai"))
+        held, free = databases.fresh(server, folder, "bench")
         apps = [create_app(Settings(base_url=BASE, data_dir=folder), database) for database in (held, free)]
         with held.begin() as db:
             world = World(held, cast.make(db))

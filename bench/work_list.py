@@ -21,6 +21,7 @@ from uuid import UUID
 from sqlalchemy import Table, insert, select
 from starlette.testclient import TestClient
 
+from bench import databases
 from bench.walls import BASE, browser
 from core import ids
 from core.db import Database
@@ -31,7 +32,6 @@ from registry.app import create_app
 from registry.cases import Case
 from tests import cast, engines
 from tests.cast import Member
-from tests.conftest import create_schema, open_database
 from tests.registry.conftest import World, wall
 
 RATIO, LIMIT_MS, SAVE_MS = 1.5, 100.0, 50.0
@@ -67,14 +67,7 @@ def main() -> None:
 def _house(server: engines.Postgres | None, folder: Path, count: int) -> tuple[Any, World, Database]:
     """An application over a database of ``count`` cases that are over and some that are worked on."""
     folder.mkdir()
-    store, base = (folder / "objects").as_uri(), f"bench{count}"
-    if server is None:
-        owner = application = f"sqlite:///{folder / 'shanhai.db'}"
-    else:
-        server.execute(f"CREATE DATABASE {base} OWNER {server.OWNER}")
-        owner, application = server.url(base, "shanhai"), server.url(base, server.APPLICATION)
-    create_schema(server.url(base, server.OWNER) if server else owner, folder / "schema", server.APPLICATION if server else None)
-    held, free = (open_database(url, store, folder) for url in (application, owner))
+    held, free = databases.fresh(server, folder, f"bench{count}")
     app = create_app(Settings(base_url=BASE, data_dir=folder), held)
     with held.begin() as db:
         world = World(held, cast.make(db))
@@ -89,7 +82,7 @@ def _house(server: engines.Postgres | None, folder: Path, count: int) -> tuple[A
             else:
                 world.refer(db, case)
     if server is not None:
-        server.execute("VACUUM ANALYZE", base)
+        server.execute("VACUUM ANALYZE", f"bench{count}")
     return app, world, free
 
 

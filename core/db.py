@@ -22,6 +22,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import pysqlite3.dbapi2 as sqlite
+from psycopg.pq import Format
 from sqlalchemy import Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -40,6 +41,9 @@ BUSY_TIMEOUT_MS = 15_000
 ACTING = "shanhai.acting"
 """The setting of a PostgreSQL transaction that says for whom it acts: the id of an organisation, SYSTEM, or nothing."""
 SYSTEM = "system"
+
+IN_BINARY = "in_binary"
+"""The execution option of a query of many bytes: PostgreSQL sends a result as text unless asked, and bytes in hexadecimal."""
 
 log = logging.getLogger("shanhai.db")
 
@@ -190,7 +194,14 @@ def _away(kind: str, state: str) -> ShanhaiError:
 def _engine(url: str) -> Engine:
     # hide_parameters: an error that carries bound values would end in a log
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def _in_binary(_connection: object, cursor: Any, _statement: str, _parameters: object, context: Any, _many: bool) -> None:
+            if context.execution_options.get(IN_BINARY):
+                cursor.format = Format.BINARY
+
+        return engine
     if sqlite.sqlite_version_info < OLDEST_SQLITE:
         raise Unavailable("sqlite-too-old", version=sqlite.sqlite_version)
     engine = create_engine(url, module=sqlite, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)

@@ -7,13 +7,14 @@ a new shard, and the key of the old one is destroyed (docs/adr/0010). Lines are 
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
+from itertools import accumulate
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core import ids
-from core.db import Tx
+from core.db import IN_BINARY, Tx
 from core.keyring import Unit
 from core.tables import Base, IdColumn
 from registry import names
@@ -104,6 +105,7 @@ def _with_room(db: Tx, organisation_id: UUID) -> Shard:
 
 def _by_batches(db: Tx, organisation_id: UUID) -> Iterator[Shard]:
     rows = select(Shard).where(Shard.organisation_id == organisation_id).order_by(Shard.id).limit(AT_ONCE)
+    rows = rows.execution_options(**{IN_BINARY: True})
     batch = list(db.scalars(rows))
     while batch:
         db.keyring.load(db, map(_unit, batch))
@@ -134,24 +136,25 @@ def _unpacked(plain: bytes) -> dict[str, Line]:
 
 def _hits(plain: bytes, wanted: str, sound: str, heard: Callable[[str], bool]) -> list[str]:
     """Whom ``wanted`` is in the name of, or begins a number of, or whose name may be read so that it begins with ``sound``."""
-    who, called, numbers, sounds, _ = plain.split(b"\0")
-    places = {*_places(called, wanted), *_places(numbers, f" {wanted}")}
+    called = plain.index(b"\0") + 1
+    numbers = plain.index(b"\0", called) + 1
+    sounds = plain.index(b"\0", numbers) + 1
+    places = _places(plain, called, numbers, wanted) | _places(plain, numbers, sounds, f" {wanted}")
     if sound:
-        places |= set(_places(sounds, f" {sound}"))
+        places |= _places(plain, sounds, len(plain), f" {sound}")
     if len(sound) > HEARD:
-        cut = {*_places(sounds, f" {sound[:HEARD]} "), *_places(sounds, f" {sound[:HEARD]}\n")} - places
-        told = called.decode().split("\n") if cut else []
+        cut = _places(plain, sounds, len(plain), f" {sound[:HEARD]}") - places
+        told = plain[called:numbers].decode().split("\n") if cut else []
         places |= {place for place in cut if heard(told[place])}
-    every = who.decode()
-    return [every[33 * place : 33 * place + 32] for place in places]
+    every = plain[:called].decode().split("\n") if places else []
+    return [every[place] for place in places]
 
 
-def _places(column: bytes, text: str) -> Iterator[int]:
-    """The lines that hold a text, counted from 0."""
+def _places(plain: bytes, begin: int, end: int, text: str) -> set[int]:
+    """The lines that hold a text, counted from 0, of the column that lies between ``begin`` and ``end``."""
     sought = text.encode()
-    place, counted, at = 0, 0, column.find(sought)
-    while at >= 0:
-        place += column.count(b"\n", counted, at)
-        yield place
-        counted = column.index(b"\n", at)
-        at = column.find(sought, counted)
+    at = plain.find(sought, begin, end)
+    if at < 0:
+        return set()
+    lines_between = (between.count(b"\n") for between in plain[at:end].split(sought)[1:-1])
+    return set(accumulate(lines_between, initial=plain.count(b"\n", begin, at)))

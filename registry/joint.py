@@ -153,7 +153,7 @@ def _hold(db: Tx, actor: Actor, opinion_id: UUID) -> tuple[Joining, Case]:
     policy.require(db, actor, "opinion:sign", organisation_id=case.organisation_id, case_id=case.id)
     rules.refuse_narrowed(actor)
     cases.hold(db, case)
-    row = db.scalar(select(Joining).where(Joining.joint_id == opinion.id, Joining.person_id == actor.person_id).with_for_update())
+    row = db.scalar(select(Joining).where(Joining.joint_id == opinion.id, Joining.person_id == actor.person_id))
     if row is None or db.get_one(Opinion, row.opinion_id).author_organisation_id != actor.organisation_id:
         raise NotFound("joining-not-found")
     if case.state == "closed":

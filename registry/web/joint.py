@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from auth import means
 from auth.proofs import Refused
-from auth.signin import SignedIn
 from core.actor import Actor
 from core.db import Tx
 from core.errors import NotFound
@@ -25,7 +24,7 @@ from registry.web.entries import kept
 from registry.web.forms import Attempt, Sent, attempt, number, raw, text
 from registry.web.moments import Clock
 from registry.web.pages import render, see
-from registry.web.sign_in import proved, with_session
+from registry.web.sign_in import signing, with_session
 from registry.web.translations import language_of
 
 router = APIRouter(include_in_schema=False)
@@ -49,7 +48,7 @@ def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
     """Sign what the form holds. A wrong code leaves everything as it was written."""
     case, seen = cases.reach(db, me, case_id, "opinion:write"), text(form, "subject", 64) or None
     draft = joint.save(db, me, case_id, raw(JointText, form))
-    again, tried = _proved(request, db, me, form)
+    again, tried = signing(request, db, me, form)
     if isinstance(again, Refused):
         return _form(request, db, me, case, draft, tried)
     with attempt(db) as tried:
@@ -67,7 +66,7 @@ def read(request: Request, db: Db, me: Me, case_id: UUID, opinion_id: UUID) -> R
 def join(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, opinion_id: UUID) -> Response:
     """Join it, with a code of the moment or a passkey."""
     _here(db, me, case_id, opinion_id)
-    again, tried = _proved(request, db, me, form)
+    again, tried = signing(request, db, me, form)
     if isinstance(again, Refused):
         return _page(request, db, me, case_id, opinion_id, tried)
     with attempt(db) as tried:
@@ -84,15 +83,6 @@ def decline(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, opinion
     with attempt(db) as tried:
         joint.decline(db, me, opinion_id, words=words)
     return see(f"/cases/{case_id}#opinion") if tried else _page(request, db, me, case_id, opinion_id, tried, words)
-
-
-def _proved(request: Request, db: Tx, me: Actor, form: Any) -> tuple[SignedIn | Refused, Attempt]:
-    again: SignedIn | Refused = Refused("throttled")
-    with attempt(db) as tried:
-        again = proved(request, db, me, form)
-    if tried and isinstance(again, Refused):
-        tried.take(again, "code")
-    return again, tried
 
 
 def _form(request: Request, db: Tx, me: Actor, case: Case, draft: Draft, tried: Attempt) -> Response:

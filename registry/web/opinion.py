@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from auth import means, training
 from auth.proofs import Refused
-from auth.signin import SignedIn
 from core import ids
 from core.actor import Actor
 from core.db import Tx
@@ -31,7 +30,7 @@ from registry.web.entries import kept
 from registry.web.forms import Attempt, Sent, attempt, number, raw, text
 from registry.web.moments import Clock
 from registry.web.pages import render, see
-from registry.web.sign_in import proved, with_session
+from registry.web.sign_in import signing, with_session
 from registry.web.translations import language_of
 
 router = APIRouter(include_in_schema=False)
@@ -58,12 +57,8 @@ def sign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID) -> Respons
     about, seen = _about(form), text(form, "subject", 64) or None
     case = cases.reach(db, me, case_id, "opinion:write")
     draft = opinions.save(db, me, case_id, _raw(form, about), addendum_to=about)
-    again: SignedIn | Refused = Refused("throttled")
-    with attempt(db) as tried:
-        again = proved(request, db, me, form)
+    again, tried = signing(request, db, me, form)
     if isinstance(again, Refused):
-        if tried:
-            tried.take(again, "code")
         return _page(request, db, me, case, draft, tried, text(form, "senior_id"))
     with attempt(db) as tried:
         if _learns(db, me):

@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from auth import means
 from auth.proofs import Refused
-from auth.signin import SignedIn
 from core.actor import Actor
 from core.db import Tx
 from core.errors import NotFound
@@ -24,7 +23,7 @@ from registry.web.edge import Db, Me
 from registry.web.forms import Attempt, Sent, attempt, text
 from registry.web.moments import Clock
 from registry.web.pages import in_language, render, see
-from registry.web.sign_in import proved, with_session
+from registry.web.sign_in import signing, with_session
 from registry.web.translations import language_of
 
 router = APIRouter(include_in_schema=False)
@@ -40,12 +39,8 @@ def show(request: Request, db: Db, me: Me, case_id: UUID, presentation_id: UUID)
 def countersign(request: Request, db: Db, me: Me, form: Sent, case_id: UUID, presentation_id: UUID) -> Response:
     """Give it, with a code of the moment or a passkey."""
     _here(db, me, case_id, presentation_id)
-    again: SignedIn | Refused = Refused("throttled")
-    with attempt(db) as tried:
-        again = proved(request, db, me, form)
+    again, tried = signing(request, db, me, form)
     if isinstance(again, Refused):
-        if tried:
-            tried.take(again, "code")
         return _page(request, db, me, case_id, presentation_id, tried)
     with attempt(db) as tried:
         presentations.countersign(db, again.actor, presentation_id)

@@ -174,6 +174,16 @@ def proved(request: Request, db: Tx, me: Actor, form: FormData) -> SignedIn | Re
     return stepup.prove(db, me, code=_digits(form), password=_secret(form, "password"), address=address_of(request))
 
 
+def signing(request: Request, db: Tx, me: Actor, form: FormData) -> tuple[SignedIn | Refused, Attempt]:
+    """The same where something is signed: what was refused belongs beside the field of the code, and loses nothing."""
+    again: SignedIn | Refused = Refused("throttled")
+    with attempt(db) as tried:
+        again = proved(request, db, me, form)
+    if tried and isinstance(again, Refused):
+        tried.take(again, "code")
+    return again, tried
+
+
 def site_of(request: Request) -> Site:
     """Whom passkeys are made for here."""
     return ceremonies.site_of(request.app.state.base_url)

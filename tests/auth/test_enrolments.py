@@ -12,7 +12,7 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from auth import ceremonies, enrolments, factors, means, passkeys, people, recovery, secret, sessions, signin
+from auth import ceremonies, enrolments, factors, means, news, passkeys, people, recovery, secret, sessions, signin
 from auth.enrolments import Enrolment, Proof
 from auth.people import Person
 from auth.proofs import Refused
@@ -21,6 +21,7 @@ from core import ids
 from core.actor import Actor
 from core.db import Database, Tx
 from core.errors import Denied, Invalid, NotFound, ShanhaiError, StepUpNeeded
+from core.jobs import JobRow
 from tests.authenticator import Authenticator
 from tests.cast import PASSWORD, Cast
 
@@ -153,6 +154,36 @@ def test_it_is_good_once_and_for_three_days_and_the_newest_alone(database: Datab
                 enrolments.shown(db, plain)
             with pytest.raises(NotFound):
                 complete(db, plain, cast.surgeon.code(code))
+
+
+def test_everything_is_given_anew_from_the_command_line_alone(database: Database, cast: Cast) -> None:
+    system = Actor.system(cast.aral.id)
+    program = dataclasses.replace(system, token_id=ids.new(), scopes=frozenset({"case:read"}))
+    with database.begin() as db:
+        for actor in (fresh(cast.administrator.actor), program):
+            with pytest.raises(Denied):
+                enrolments.reset(db, actor, cast.surgeon.id, NEW)
+            assert isinstance(signin.password(db, login=cast.surgeon.login, password=PASSWORD, address=HOME), Pending), "nothing is touched"
+        with pytest.raises(NotFound):
+            enrolments.reset(db, system, cast.expert.id, NEW)
+        handed = enrolments.issue(db, system, cast.surgeon.id)
+        kept = enrolments.issue(db, system, cast.nurse.id)
+        enrolments.reset(db, system, cast.surgeon.id, NEW)
+        assert isinstance(signin.password(db, login=cast.surgeon.login, password=NEW, address=HOME), Pending)
+        with pytest.raises(NotFound):
+            enrolments.shown(db, handed)
+        assert enrolments.shown(db, kept), "another's stays good"
+
+
+def test_it_is_in_the_log_and_the_person_is_told(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
+    with database.begin() as db:
+        plain = enrolments.issue(db, fresh(cast.administrator.actor), cast.surgeon.id)
+        complete(db, plain, "000")
+        complete(db, plain, cast.surgeon.code())
+        told = db.query(JobRow).where(JobRow.kind == news.TELL)
+        assert [(row.payload["person_id"], row.payload["kind"]) for row in told] == [(str(cast.surgeon.id), "account-password-changed")]
+    found = [line for line in log(cast.aral.id) if line.startswith("enrolment:")]
+    assert found == ["enrolment:complete success", "enrolment:refuse failure", "enrolment:issue success"]
 
 
 def test_ten_wrong_codes_end_it(database: Database, cast: Cast) -> None:

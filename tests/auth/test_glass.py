@@ -2,11 +2,12 @@
 
 import dataclasses
 import datetime as dt
+import threading
 from uuid import UUID
 
 import pytest
 
-from auth import glass, people, policy, restrictions, sessions, tokens
+from auth import duties, glass, people, policy, restrictions, sessions, tokens
 from auth.restrictions import BrokenGlass
 from core import audit, ids, jobs
 from core.actor import Actor
@@ -129,6 +130,7 @@ def test_it_is_given_back_and_ends_with_the_restriction_and_in_the_team(database
         restrictions.admit(db, stepped_up(cast.surgeon.actor), **where, person_id=member.id)
         assert now(db, member).emergencies == frozenset()
         restrictions.release(db, stepped_up(cast.surgeon.actor), **where, person_id=member.id)
+        assert now(db, member).emergencies == {case}, "who has left the team stands behind the glass again"
         restrictions.lift(db, stepped_up(cast.surgeon.actor), **where)
         assert now(db, member).emergencies == frozenset()
 
@@ -149,6 +151,37 @@ def test_the_break_that_a_page_shows_is_ones_own_and_holds(database: Database, c
         assert glass.held(db, now(db, cast.second_surgeon), case) is None, "of the team now, though its four hours last"
 
 
+def test_a_break_is_of_one_case_and_one_person(database: Database, cast: Cast) -> None:
+    first, second = ids.new(), ids.new()
+    with database.begin() as db:
+        restrict(db, cast, ids.new(), cast.nurse)
+        for case in (first, second):
+            restrict(db, cast, case)
+        broken = [break_(db, cast, stepped_up(cast.nurse.actor), case) for case in (first, second)]
+        behind = now(db, cast.nurse)
+        assert [glass.held(db, behind, case) for case in (first, second)] == broken
+        assert [glass.holding(db, case) for case in (first, second)] == [[one] for one in broken]
+        assert behind.emergencies == {first, second}, "though of the team of another"
+        assert now(db, cast.second_surgeon).emergencies == frozenset()
+
+
+def test_those_nobody_has_reviewed_come_first_and_the_newest_of_the_others(
+    database: Database, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(glass, "LISTED", 1)
+    with database.begin() as db:
+        broken = []
+        for _ in range(4):
+            case = ids.new()
+            restrict(db, cast, case)
+            broken.append(break_(db, cast, stepped_up(cast.nurse.actor), case))
+        for one in (broken[2], broken[0]):
+            glass.review(db, cast.auditor.actor, one.id, verdict="justified", words="Fine.")
+        assert glass.reviews(db, cast.auditor.actor) == [broken[1], broken[3], broken[0]]
+        with pytest.raises(NotFound):
+            glass.review(db, cast.auditor.actor, ids.new(), verdict="justified", words="Fine.")
+
+
 def test_the_log_says_why_it_was_broken_when_it_was_given_back_and_who_read_of_it(database: Database, cast: Cast) -> None:
     case = ids.new()
     with database.begin() as db:
@@ -157,12 +190,14 @@ def test_the_log_says_why_it_was_broken_when_it_was_given_back_and_who_read_of_i
         until = broken.until.isoformat()
         glass.give_back(db, now(db, cast.nurse), case)
         glass.reviews(db, cast.auditor.actor)
+        glass.review(db, cast.auditor.actor, broken.id, verdict="justified", words="Fine.")
     with database.begin() as db:
-        told = audit.events(db, cast.aral.id, actions=("glass:break", "glass:return", "glass:read"))
+        told = audit.events(db, cast.aral.id, actions=("glass:break", "glass:return", "glass:read", "glass:review"))
     assert [(e.action, e.actor_id, e.purpose, e.detail) for e in told[::-1]] == [
         ("glass:break", cast.nurse.id, "emergency", {"reason": "team-unreachable", "until": until}),
         ("glass:return", cast.nurse.id, "emergency", {}),
         ("glass:read", cast.auditor.id, "audit", {}),
+        ("glass:review", cast.auditor.id, "audit", {"verdict": "justified"}),
     ]
 
 
@@ -172,6 +207,8 @@ def test_whoever_is_inside_has_nothing_to_break(database: Database, cast: Cast) 
         for member in (cast.surgeon, cast.second_surgeon):
             with pytest.raises(Conflict):
                 break_(db, cast, stepped_up(member.actor), case)
+        with pytest.raises(NotFound):
+            break_(db, cast, stepped_up(cast.stranger.actor), case)
         restrict(db, cast, case)
         with pytest.raises(Conflict):
             break_(db, cast, stepped_up(cast.surgeon.actor), case)
@@ -206,6 +243,15 @@ def test_a_reason_is_sealed_and_the_reviewers_are_told_at_once(database: Databas
         assert set(kinds(db)) == {("glass-broken", str(one.id)) for one in (cast.administrator, cast.auditor)}
 
 
+def test_where_duties_are_separate_an_administrator_is_asked_for_no_review(database: Database, cast: Cast) -> None:
+    case = ids.new()
+    with database.begin() as db:
+        duties.switch(db, Actor.system(cast.aral.id), separate=True)
+        restrict(db, cast, case)
+        break_(db, cast, stepped_up(cast.nurse.actor), case)
+        assert [person for kind, person in kinds(db) if kind == "glass-broken"] == [str(cast.auditor.id)]
+
+
 def test_a_second_person_reviews_once_and_the_first_is_told(database: Database, cast: Cast) -> None:
     case = ids.new()
     with database.begin() as db:
@@ -228,7 +274,12 @@ def test_a_second_person_reviews_once_and_the_first_is_told(database: Database, 
         by_token = dataclasses.replace(cast.auditor.actor, token_id=ids.new())
         with pytest.raises(Denied):
             glass.review(db, by_token, broken.id, verdict="justified", words="Fine.")
-        for told in ({"verdict": "", "words": "x"}, {"verdict": "maybe", "words": "x"}, {"verdict": "justified", "words": ""}):
+        for told in (
+            {"verdict": "", "words": "x"},
+            {"verdict": "maybe", "words": "x"},
+            {"verdict": "justified", "words": ""},
+            {"verdict": "justified", "words": "x" * 1001},
+        ):
             with pytest.raises(Invalid):
                 glass.review(db, cast.auditor.actor, broken.id, **told)
         assert glass.reviews(db, cast.auditor.actor) == [broken]
@@ -238,6 +289,28 @@ def test_a_second_person_reviews_once_and_the_first_is_told(database: Database, 
         assert now(db, both).emergencies == frozenset(), "what was not justified ends at once"
         with pytest.raises(Conflict):
             glass.review(db, cast.administrator.actor, broken.id, verdict="justified", words="Fine.")
+
+
+def test_of_two_who_review_at_once_the_second_is_told(database: Database, cast: Cast) -> None:
+    case = ids.new()
+    with database.begin() as db:
+        restrict(db, cast, case)
+        broken_id = break_(db, cast, stepped_up(cast.nurse.actor), case).id
+    refused: list[str] = []
+
+    def review_too() -> None:
+        with pytest.raises(Conflict) as caught, database.begin() as db:
+            glass.review(db, cast.administrator.actor, broken_id, verdict="not-justified", words="No.")
+        refused.append(caught.value.code)
+
+    second = threading.Thread(target=review_too)
+    with database.begin() as db:
+        glass.review(db, cast.auditor.actor, broken_id, verdict="justified", words="Fine.")
+        second.start()
+        second.join(1.0)
+        assert second.is_alive()
+    second.join()
+    assert refused == ["glass-reviewed-already"]
 
 
 def test_a_review_that_is_late_is_asked_for_daily(database: Database, cast: Cast) -> None:
@@ -271,7 +344,9 @@ def test_a_case_whose_team_is_gone_comes_back_through_a_review(database: Databas
         assert not glass.may_admit(db, broken)
         with pytest.raises(Conflict), db.begin_nested():
             glass.review(db, cast.auditor.actor, broken.id, verdict="justified", words="Fine.", admit=True)
+        by_nurse = break_(db, cast, stepped_up(join(db, cast.aral, "tang.yi", "唐怡", "Tang Yi", "nurse").actor), case)
         people.disable(db, cast.administrator.actor, cast.surgeon.id)
+        assert not glass.may_admit(db, by_nurse), "who could not lift the restriction either"
         assert glass.may_admit(db, broken)
         with pytest.raises(Conflict), db.begin_nested():
             glass.review(db, cast.auditor.actor, broken.id, verdict="not-justified", words="No.", admit=True)

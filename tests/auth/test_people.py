@@ -269,3 +269,23 @@ def test_a_person_chooses_their_own_language(database: Database, cast: Cast) -> 
             profiles.set_language(db, cast.surgeon.actor, "fr")
         with pytest.raises(Denied):
             profiles.set_language(db, Actor.system(cast.aral.id), "en")
+
+
+def test_the_staff_is_who_belongs_or_works_here_with_what_they_are_here(database: Database, cast: Cast) -> None:
+    with database.begin() as db:
+        people.appoint(db, Actor.system(cast.aral.id), cast.nurse.id, "coordinator")
+        visitor = people.get(db, Actor.system(cast.taizhou.id), cast.expert.id)
+        people.give_role(db, Actor.system(cast.aral.id), visitor, "surgeon")
+        found = {person.login: roles for person, roles in people.staff(db, cast.administrator.actor)}
+        here = {member.login for member in (cast.surgeon, cast.second_surgeon, cast.nurse, cast.administrator, cast.auditor)}
+        assert set(found) == here | {cast.expert.login}
+        assert (found[cast.nurse.login], found[cast.expert.login]) == ({"nurse", "coordinator"}, {"surgeon"})
+
+
+def test_who_has_no_role_is_still_somebody_of_the_hospital_and_themselves(database: Database, cast: Cast) -> None:
+    with database.begin() as db:
+        bare = people.create(db, Actor.system(cast.aral.id), login="gu.lan", name="顾岚")
+        assert people.get(db, cast.administrator.actor, bare.id) is bare
+        assert people.get(db, Actor(person_id=bare.id, organisation_id=cast.taizhou.id), bare.id) is bare
+        with pytest.raises(NotFound):
+            people.get(db, cast.expert.actor, bare.id)

@@ -131,8 +131,24 @@ def test_only_administrators_of_the_hospital_have_a_hand_in_it(database: Databas
         with pytest.raises(NotFound):
             proposals.propose(db, fresh(stranger), proposals.GIVE, person_id=cast.nurse.id, role="administrator")
         with pytest.raises(Denied):
-            proposals.waiting(db, cast.nurse.actor)
+            proposals.propose(db, fresh(cast.nurse), "make-king")
+        for listed in (proposals.waiting, proposals.ended):
+            with pytest.raises(Denied):
+                listed(db, cast.nurse.actor)
         assert proposals.waiting(db, stranger.actor) == []
+        assert proposals.ended(db, second.actor) == []
+        proposals.refuse(db, second.actor, proposal.id)
+        assert proposals.ended(db, stranger.actor) == []
+
+
+def test_of_those_that_have_ended_the_last_are_shown(
+    database: Database, cast: Cast, second: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proposals, "SHOWN", 1)
+    with database.begin() as db:
+        proposals.refuse(db, second.actor, give(db, cast).id)
+        last = proposals.refuse(db, second.actor, give(db, cast).id)
+        assert proposals.ended(db, second.actor) == [last]
 
 
 def test_it_is_refused_by_the_other_and_withdrawn_by_the_proposer(database: Database, cast: Cast, second: Member) -> None:
@@ -160,6 +176,8 @@ def test_it_is_good_for_seven_days(database: Database, cast: Cast, second: Membe
         with database.begin() as db, pytest.raises(Conflict) as refused:
             proposals.confirm(db, fresh(second), proposal.id)
         assert refused.value.code == "proposal-too-late"
+        with database.begin() as db:
+            assert proposals.waiting(db, second.actor) == []
         while jobs.run_once(database, {proposals.EXPIRE: proposals.expire, "person:tell": lambda *_: None}):
             pass
         with database.begin() as db:
@@ -168,13 +186,34 @@ def test_it_is_good_for_seven_days(database: Database, cast: Cast, second: Membe
     assert "proposal:expire success" in log(cast.aral.id)
 
 
-def test_the_job_leaves_alone_what_was_decided(database: Database, cast: Cast, second: Member) -> None:
+def test_the_job_leaves_alone_what_was_decided(database: Database, cast: Cast, second: Member, log: Callable[[UUID], list[str]]) -> None:
     with database.begin() as db:
         proposal = give(db, cast)
         proposals.confirm(db, fresh(second), proposal.id)
     with ids.told(ids.now() + dt.timedelta(days=8)):
         while jobs.run_once(database, {proposals.EXPIRE: proposals.expire, "person:tell": lambda *_: None}):
             pass
+    with database.begin() as db:
+        ended = db.get_one(Proposal, proposal.id)
+        assert (ended.state, ended.ended_by) == ("confirmed", second.id)
+    assert "proposal:expire success" not in log(cast.aral.id)
+
+
+def test_the_job_waits_for_who_decides_at_that_moment(database: Database, cast: Cast, second: Member) -> None:
+    with database.begin() as db:
+        proposal = give(db, cast)
+
+    def late() -> None:
+        with ids.told(ids.now() + dt.timedelta(days=8)):
+            jobs.run_once(database, {proposals.EXPIRE: proposals.expire})
+
+    job = threading.Thread(target=late)
+    with database.begin() as db:
+        proposals.confirm(db, fresh(second), proposal.id)
+        job.start()
+        job.join(1.0)
+        assert job.is_alive()
+    job.join()
     with database.begin() as db:
         assert db.get_one(Proposal, proposal.id).state == "confirmed"
 
@@ -252,6 +291,25 @@ def test_what_changed_meanwhile_is_looked_at_again(database: Database, cast: Cas
     with database.begin() as db:
         assert db.get_one(Proposal, proposal.id).state == "proposed"
         assert people.roles_in(db, third.id, cast.aral.id) == {"administrator"}
+
+
+def test_a_role_is_proposed_for_nobody_who_may_not_have_it(database: Database, cast: Cast, second: Member) -> None:
+    admin = fresh(cast.administrator)
+    with database.begin() as db:
+        duties.switch(db, Actor.system(cast.aral.id), separate=True)
+        with pytest.raises(Conflict) as refused:
+            proposals.propose(db, admin, proposals.GIVE, person_id=cast.auditor.id, role="administrator")
+        assert refused.value.code == "duties-separate"
+        proposal = give(db, cast, "auditor")
+        people.disable(db, admin, cast.nurse.id)
+        with pytest.raises(Conflict) as refused:
+            give(db, cast, "administrator")
+        assert refused.value.code == "person-disabled"
+    with pytest.raises(Conflict) as refused, database.begin() as db:
+        proposals.confirm(db, fresh(second), proposal.id)
+    assert refused.value.code == "person-disabled"
+    with database.begin() as db:
+        assert people.roles_in(db, cast.nurse.id, cast.aral.id) == {"nurse"}
 
 
 def test_a_disabled_administrator_comes_back_by_two(database: Database, cast: Cast, second: Member) -> None:

@@ -11,12 +11,12 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import event, func, insert, literal, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 from starlette.testclient import TestClient
 
@@ -114,6 +114,25 @@ def test_a_text_that_postgresql_cannot_hold_is_refused_as_what_was_sent(database
         return
     with pytest.raises(Invalid, match="value-invalid"), database.begin() as db:
         db.execute(text("SELECT :told"), {"told": "a\0b"})
+
+
+@pytest.mark.parametrize("in_binary", [False, True])
+def test_bytes_come_back_as_they_were_however_they_are_sent(database: Database, in_binary: bool) -> None:
+    sent = []
+
+    def look(_connection: object, cursor: Any, *_: object) -> None:
+        sent.append(getattr(cursor, "format", None))
+
+    row = head(7)
+    with database.begin() as db:
+        db.add(row)
+        db.flush()
+        event.listen(database.engine, "after_cursor_execute", look)
+        told = select(Head.organisation_id, Head.size, literal(bytes(range(256)))).where(Head.organisation_id == row.organisation_id)
+        found = db.execute(told.execution_options(**{module.IN_BINARY: in_binary})).one()
+        event.remove(database.engine, "after_cursor_execute", look)
+    assert found == (row.organisation_id, 7, bytes(range(256)))
+    assert sent == [None if database.engine.dialect.name == "sqlite" else int(in_binary)]
 
 
 def test_a_number_that_no_column_holds_is_refused_as_what_was_sent(database: Database) -> None:

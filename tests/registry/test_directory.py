@@ -174,6 +174,15 @@ def listed(world: World) -> dict[UUID, tuple[UUID, str]]:
         return standing
 
 
+def test_of_a_word_that_fits_everybody_the_newest_are_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "ROOM", 40)
+    with world.begin() as db:
+        known = [patients.create(db, world.cast.surgeon.actor, name=f"王{n}", record_number=f"7{n:03d}").id for n in range(90)]
+        for word in ("王", "wang", "70"):
+            shown = patients.search(db, world.cast.surgeon.actor, word)
+            assert [one.patient_id for one in shown] == known[: -patients.SEARCH_LIMIT - 1 : -1]
+
+
 # --- writers at the same time -----------------------------------------------------------------------------
 
 

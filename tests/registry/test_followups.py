@@ -146,7 +146,7 @@ def test_a_report_is_asked_for_when_a_visit_opens_and_when_it_is_overdue_each_on
     with world.begin() as db:
         case = world.case(db)
         planned = followups.plan(db, world.cast.surgeon.actor, case.id, treated_on=today())
-        first = planned[0].id
+        first, last_day = planned[0].id, planned[0].late_after
     followups.remind(world.database)
     assert asked(world) == [], "nothing is due yet"
     with ids.told(start + 12 * DAY):
@@ -155,6 +155,8 @@ def test_a_report_is_asked_for_when_a_visit_opens_and_when_it_is_overdue_each_on
             assert sum(together.map(lambda clock: clock.run(followups.remind, world.database), clocks)) == 1
         followups.remind(world.database)
         assert asked(world) == ["report-due"]
+    with ids.told(dt.datetime.combine(last_day, dt.time(4), dt.UTC)):
+        assert followups.remind(world.database) == 0, "noon at the hospital of the last day of its window"
     with ids.told(start + 19 * DAY):
         assert followups.remind(world.database) == 1
         assert followups.remind(world.database) == 0
