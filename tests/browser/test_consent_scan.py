@@ -46,4 +46,5 @@ def test_a_signed_sheet_is_kept_with_the_consents_and_a_closed_case_archived(
     look(page, "02-archived")
     page.goto("/cases?state=archived")
     expect(page.locator(f"a.title[href='{re.sub('https?://[^/]+', '', home)}']")).to_have_count(1)
+    expect(page.locator(".tabs a[aria-current]")).to_be_in_viewport(ratio=0.9)
     look(page, "03-archive")

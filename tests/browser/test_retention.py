@@ -23,6 +23,7 @@ def test_the_rule_is_set_and_a_case_held_and_released(
     expect(page.locator("main")).to_contain_text("205")
     look(page, "01-kept-until")
     page = visit(HOME, login="tao", language=language, viewport=viewport)
+    expect(page.locator(".tabs a[aria-current]")).to_be_in_viewport(ratio=0.9)
     page.fill("#outpatient_years", "14")
     page.locator(f"form[action='{HOME}'] button").click()
     expect(page.locator("#outpatient_years-wrong")).to_have_count(1)

@@ -16,6 +16,10 @@ const start = (root) => {
 };
 
 document.querySelector("[data-focus]")?.focus();
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+  const row = tab.parentElement;
+  row.scrollLeft += tab.getBoundingClientRect().left - row.getBoundingClientRect().left - (row.clientWidth - tab.offsetWidth) / 2;
+}
 for (const form of document.querySelectorAll("form[action='/sign-out']")) forget(form);
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
