@@ -181,6 +181,9 @@ def test_who_is_called_takes_the_question(world: World) -> None:
         case = db.get_one(Case, case.id)
         assert short(db, cast.second_expert, case) == ("called", True, ["!+acknowledge", "opinion"])
         assert short(db, cast.expert, case) == ("acknowledge", True, ["!+acknowledge", "opinion", "decline"])
+        with ids.told(row.requested_at + dt.timedelta(minutes=31)):
+            referrals.acknowledge(db, cast.second_expert.actor, row.id)
+            assert short(db, cast.second_expert, case) == ("opinion", True, ["!opinion", "decline"])
 
 
 def test_what_a_trainee_signed_lies_with_the_senior(world: World) -> None:
@@ -196,11 +199,22 @@ def test_what_a_trainee_signed_lies_with_the_senior(world: World) -> None:
         assert short(db, cast.expert, case) == ("countersign", True, ["!countersign"])
         assert now(db, cast.expert, case).acts[0].href.endswith(f"/presentations/{presented.id}")
         assert short(db, trainee, case) == ("wait-countersign", False, ["referral"])
+        with ids.told(ids.now() + DAY):
+            assert short(db, trainee, case) == ("late-countersign", False, ["referral"])
+            assert short(db, cast.coordinator, case) == ("late-countersign", True, ["allocate"])
         trainees.begin(db, cast.expert)
         assert short(db, trainee, case) == ("name-senior", True, ["!name-senior"])
         trainees.end(db, cast.expert)
         presentations.give_back(db, cast.expert.actor, presented.id, words="Say which vessel.")
         assert short(db, trainee, case) == ("returned", True, ["!opinion", "returned", "decline"])
+        presentations.present(db, stepped_up(trainee.actor), case.id, WORDS, senior_id=cast.expert.id)
+        other = world.case(db)
+        again = world.refer(db, other)
+        referrals.allocate(db, cast.coordinator.actor, again.id, expert_id=trainee.id)
+        referrals.acknowledge(db, trainee.actor, again.id)
+        assert short(db, trainee, case)[0] == "wait-countersign", "it lies with the senior again"
+        assert short(db, trainee, other)[0] == "opinion"
+        presentations.give_back(db, cast.expert.actor, presentations.for_case(db, trainee.actor, case.id)[-1].presentation.id, words="No.")
         assert short(db, cast.expert, case)[0] == "wait-answer"
 
 
