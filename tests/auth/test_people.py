@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from auth import people, profiles, rules, sessions, tokens
+from auth import duties, people, profiles, rules, sessions, tokens
 from core import ids
 from core.actor import Actor
 from core.db import Database
@@ -289,3 +289,17 @@ def test_who_has_no_role_is_still_somebody_of_the_hospital_and_themselves(databa
         assert people.get(db, Actor(person_id=bare.id, organisation_id=cast.taizhou.id), bare.id) is bare
         with pytest.raises(NotFound):
             people.get(db, cast.expert.actor, bare.id)
+
+
+def test_where_duties_are_separate_the_other_roles_are_given_as_ever(database: Database, cast: Cast) -> None:
+    system = Actor.system(cast.aral.id)
+    with database.begin() as db:
+        auditor = people.get(db, system, cast.auditor.id)
+        people.give_role(db, system, people.get(db, system, cast.nurse.id), "auditor")
+        people.give_role(db, system, people.get(db, system, cast.nurse.id), "administrator")
+        people.dismiss(db, system, cast.nurse.id, "administrator")
+        duties.switch(db, system, separate=True)
+        people.give_role(db, system, auditor, "nurse")
+        with pytest.raises(Conflict, match="duties-separate"):
+            people.give_role(db, system, auditor, "administrator")
+        assert people.roles_in(db, auditor.id, cast.aral.id) == {"auditor", "nurse"}
