@@ -303,3 +303,15 @@ def test_where_duties_are_separate_the_other_roles_are_given_as_ever(database: D
         with pytest.raises(Conflict, match="duties-separate"):
             people.give_role(db, system, auditor, "administrator")
         assert people.roles_in(db, auditor.id, cast.aral.id) == {"auditor", "nurse"}
+
+
+def test_a_role_is_taken_away_alone_and_here_alone(database: Database, cast: Cast) -> None:
+    admin, here, there = fresh(cast.administrator.actor), Actor.system(cast.aral.id), Actor.system(cast.taizhou.id)
+    with database.begin() as db:
+        nurse = people.get(db, here, cast.nurse.id)
+        people.give_role(db, there, nurse, "coordinator")
+        people.give_role(db, here, nurse, "coordinator")
+        people.dismiss(db, admin, nurse.id, "coordinator")
+        assert (people.roles_in(db, nurse.id, cast.aral.id), people.roles_in(db, nurse.id, cast.taizhou.id)) == ({"nurse"}, {"coordinator"})
+        with pytest.raises(NotFound, match="role-not-held"):
+            people.dismiss(db, admin, nurse.id, "coordinator")
