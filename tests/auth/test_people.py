@@ -305,7 +305,7 @@ def test_where_duties_are_separate_the_other_roles_are_given_as_ever(database: D
         assert people.roles_in(db, auditor.id, cast.aral.id) == {"auditor", "nurse"}
 
 
-def test_a_role_is_taken_away_alone_and_here_alone(database: Database, cast: Cast) -> None:
+def test_a_role_is_taken_away_alone_and_here_alone(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
     admin, here, there = fresh(cast.administrator.actor), Actor.system(cast.aral.id), Actor.system(cast.taizhou.id)
     with database.begin() as db:
         nurse = people.get(db, here, cast.nurse.id)
@@ -315,3 +315,5 @@ def test_a_role_is_taken_away_alone_and_here_alone(database: Database, cast: Cas
         assert (people.roles_in(db, nurse.id, cast.aral.id), people.roles_in(db, nurse.id, cast.taizhou.id)) == ({"nurse"}, {"coordinator"})
         with pytest.raises(NotFound, match="role-not-held"):
             people.dismiss(db, admin, nurse.id, "coordinator")
+        people.disable(db, admin, nurse.id)
+    assert log(cast.aral.id)[:2] == ["person:disable success", "role:dismiss success"]
