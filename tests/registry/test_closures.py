@@ -1,5 +1,7 @@
 """Closing a case: the summary stands in the record, is told to whoever advised, and is written once."""
 
+import threading
+
 import pytest
 
 from core.errors import Conflict, Denied, Invalid, NotFound
@@ -43,3 +45,27 @@ def test_what_is_closed_is_not_closed_again(world: World) -> None:
         cases.close(db, world.cast.surgeon.actor, case.id)
         with pytest.raises(Conflict):
             closures.close(db, world.cast.surgeon.actor, case.id, ENDED)
+
+
+def test_who_closes_it_twice_at_once_closes_it_once(world: World) -> None:
+    surgeon, raised = world.cast.surgeon.actor, list[BaseException]()
+    with world.begin() as db:
+        case_id = world.case(db).id
+
+    def close_too() -> None:
+        try:
+            with world.begin() as db:
+                closures.close(db, surgeon, case_id, ENDED, client_key="k")
+        except Exception as error:  # noqa: BLE001  it is the answer
+            raised.append(error)
+
+    second = threading.Thread(target=close_too)
+    with world.begin() as db:
+        closures.close(db, surgeon, case_id, ENDED, client_key="k")
+        second.start()
+        second.join(1.0)
+        assert second.is_alive()
+    second.join()
+    assert raised == []
+    with world.begin() as db:
+        assert len(entries.for_case(db, surgeon, case_id, entry_type="closure")) == 1
