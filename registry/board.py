@@ -80,7 +80,7 @@ def glance(db: Tx, case: Case, now: dt.datetime | None = None) -> Glance:
         return Glance()
     now = now or ids.now()
     plain = cases.unseal(db, case, "board", "cases", case.id, case.board, case.board_version)
-    # boards of cases in which nothing was written since are a list of the units alone
+    # a board that was sealed before open fractures stood on it is a list of the units alone
     kept = _Board.model_validate_json(plain if plain.startswith(b"{") else b'{"units":%b}' % plain)
     return Glance(tuple(clocks.read(unit, now) for unit in kept.units), open_fractures.upcoming(kept.fracture, now))
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from auth import people, profiles, rules, sessions, tokens
+from auth import duties, people, profiles, rules, sessions, tokens
 from core import ids
 from core.actor import Actor
 from core.db import Database
@@ -289,3 +289,31 @@ def test_who_has_no_role_is_still_somebody_of_the_hospital_and_themselves(databa
         assert people.get(db, Actor(person_id=bare.id, organisation_id=cast.taizhou.id), bare.id) is bare
         with pytest.raises(NotFound):
             people.get(db, cast.expert.actor, bare.id)
+
+
+def test_where_duties_are_separate_the_other_roles_are_given_as_ever(database: Database, cast: Cast) -> None:
+    system = Actor.system(cast.aral.id)
+    with database.begin() as db:
+        auditor = people.get(db, system, cast.auditor.id)
+        people.give_role(db, system, people.get(db, system, cast.nurse.id), "auditor")
+        people.give_role(db, system, people.get(db, system, cast.nurse.id), "administrator")
+        people.dismiss(db, system, cast.nurse.id, "administrator")
+        duties.switch(db, system, separate=True)
+        people.give_role(db, system, auditor, "nurse")
+        with pytest.raises(Conflict, match="duties-separate"):
+            people.give_role(db, system, auditor, "administrator")
+        assert people.roles_in(db, auditor.id, cast.aral.id) == {"auditor", "nurse"}
+
+
+def test_a_role_is_taken_away_alone_and_here_alone(database: Database, cast: Cast, log: Callable[[UUID], list[str]]) -> None:
+    admin, here, there = fresh(cast.administrator.actor), Actor.system(cast.aral.id), Actor.system(cast.taizhou.id)
+    with database.begin() as db:
+        nurse = people.get(db, here, cast.nurse.id)
+        people.give_role(db, there, nurse, "coordinator")
+        people.give_role(db, here, nurse, "coordinator")
+        people.dismiss(db, admin, nurse.id, "coordinator")
+        assert (people.roles_in(db, nurse.id, cast.aral.id), people.roles_in(db, nurse.id, cast.taizhou.id)) == ({"nurse"}, {"coordinator"})
+        with pytest.raises(NotFound, match="role-not-held"):
+            people.dismiss(db, admin, nurse.id, "coordinator")
+        people.disable(db, admin, nurse.id)
+    assert log(cast.aral.id)[:2] == ["person:disable success", "role:dismiss success"]

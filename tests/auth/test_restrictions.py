@@ -136,3 +136,25 @@ def test_a_write_and_a_leaving_at_once_come_one_after_the_other(database: Databa
         assert writer.is_alive(), "the write waits for the leaving"
     writer.join(timeout=30)
     assert outcome == ["False"]
+
+
+def test_each_restriction_has_a_team_and_an_end_of_its_own(database: Database, cast: Cast) -> None:
+    first, second, ordinary = ids.new(), ids.new(), ids.new()
+    with database.begin() as db:
+        one, other = restrict(db, cast, first, cast.nurse), restrict(db, cast, second, cast.second_surgeon)
+        assert [{mate.person_id for mate in restrictions.team(db, row)} for row in (one, other)] == [
+            {cast.surgeon.id, cast.nurse.id},
+            {cast.surgeon.id, cast.second_surgeon.id},
+        ]
+        assert [restrictions.of_case(db, case) for case in (first, second, ordinary)] == [one, other, None]
+        assert restrictions.among(db, [first, ordinary]) == {first}
+        everybody = [member.id for member in cast.members.values()]
+        assert restrictions.shut_out(db, first, [cast.nurse.id, cast.second_surgeon.id, cast.expert.id]) == {cast.second_surgeon.id}
+        assert restrictions.shut_out(db, ordinary, everybody) == set()
+        with pytest.raises(NotFound, match="person-not-found"):
+            restrictions.release(
+                db, stepped_up(cast.surgeon.actor), case_id=first, organisation_id=cast.aral.id, person_id=cast.second_surgeon.id
+            )
+        restrictions.lift(db, stepped_up(cast.surgeon.actor), case_id=first, organisation_id=cast.aral.id)
+        assert restrictions.of_case(db, first) is None
+        assert restrictions.among(db, [first, second]) == {second}

@@ -35,7 +35,9 @@ def test_it_begins_without_a_step_up_and_ends_with_one(database: Database, cast:
         assert not training.in_training(db, surgeon.id, cast.aral.id)
         with pytest.raises(NotFound, match="training-not-found"):
             training.end(db, stepped_up(boss), surgeon.id)
+        assert training.trainees(db, cast.aral.id) == {}
         again = training.begin(db, boss, surgeon.id)
+        assert training.trainees(db, cast.aral.id) == {surgeon.id: again}
         assert again.id != first.id
     assert log(cast.aral.id)[:3] == ["training:begin success", "training:end success", "training:begin success"]
 

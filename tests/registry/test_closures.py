@@ -1,6 +1,7 @@
 """Closing a case: the summary stands in the record, is told to whoever advised, and is written once."""
 
 import datetime as dt
+import threading
 
 import pytest
 from sqlalchemy import select
@@ -115,3 +116,27 @@ def test_it_does_not_where_they_are_no_expert_any_more(world: World, advised: Ca
     with ids.told(ids.now() + ACCESS + dt.timedelta(days=1)), world.begin() as db:
         closures.close(db, world.cast.surgeon.actor, advised.id, ENDED)
         assert not list(db.scalars(select(Grant).where(Grant.case_id == advised.id, Grant.given_by.is_(None))))
+
+
+def test_who_closes_it_twice_at_once_closes_it_once(world: World) -> None:
+    surgeon, raised = world.cast.surgeon.actor, list[BaseException]()
+    with world.begin() as db:
+        case_id = world.case(db).id
+
+    def close_too() -> None:
+        try:
+            with world.begin() as db:
+                closures.close(db, surgeon, case_id, ENDED, client_key="k")
+        except Exception as error:  # noqa: BLE001  it is the answer
+            raised.append(error)
+
+    second = threading.Thread(target=close_too)
+    with world.begin() as db:
+        closures.close(db, surgeon, case_id, ENDED, client_key="k")
+        second.start()
+        second.join(1.0)
+        assert second.is_alive()
+    second.join()
+    assert raised == []
+    with world.begin() as db:
+        assert len(entries.for_case(db, surgeon, case_id, entry_type="closure")) == 1

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, event, select, update
 
 from core import ids
 from core.db import Database, Tx
@@ -281,7 +281,8 @@ def test_of_two_who_correct_one_patient_the_second_is_told(world: World) -> None
 
 @pytest.mark.parametrize("engine", [POSTGRES_S3], indirect=True)
 def test_who_enters_a_patient_waits_for_nobody(engine: Engine, world: World) -> None:
-    """The other takes another shard, which the next ones fill."""
+    """The other takes another shard, though the one that is being written in has room."""
+    entering(world, "李零")()
     second = threading.Thread(target=entering(world, "李二"))
     with world.begin() as db:
         patients.create(db, world.cast.surgeon.actor, name="李一")
@@ -290,7 +291,7 @@ def test_who_enters_a_patient_waits_for_nobody(engine: Engine, world: World) -> 
         assert not second.is_alive()
     entering(world, "李三", "李四")()
     assert len({shard for shard, _ in listed(world).values()}) == 2
-    assert len(found(world, "李")) == 4
+    assert len(found(world, "李")) == 5
 
 
 # --- those who were there before ----------------------------------------------------------------------------
@@ -326,6 +327,25 @@ def test_who_was_there_before_the_directory_is_found_before_and_after_being_ente
     patients.fill(world.database)
     with world.begin() as db:
         assert db.execute(select(Shard.id, Shard.version)).all() == before
+
+
+@pytest.mark.parametrize("engine", [POSTGRES_S3], indirect=True)
+def test_who_is_entered_into_the_directory_while_somebody_searches_is_found(engine: Engine, world: World, root: Database) -> None:
+    with world.begin() as db:
+        patient = patients.create(db, world.cast.surgeon.actor, name="王一").id
+    without_directory(root)
+    filling = threading.Thread(target=patients.fill, args=(world.database,))
+
+    def between(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        """After the first of the two that a search reads."""
+        if ("FROM patient_shards" in statement or "shard_id IS NULL" in statement) and filling.ident is None:
+            filling.start()
+            filling.join()
+
+    event.listen(world.database.engine, "after_cursor_execute", between)
+    assert found(world, "王一") == {patient}
+    event.remove(world.database.engine, "after_cursor_execute", between)
+    assert set(listed(world)) == {patient}
 
 
 def test_who_is_corrected_while_being_entered_stands_in_the_directory_once(world: World, root: Database) -> None:

@@ -1,5 +1,6 @@
 """What now: the one sentence at the head of a case, for each reader at each step, and what it offers them to do."""
 
+import dataclasses
 import datetime as dt
 
 from core import ids
@@ -20,7 +21,7 @@ from registry import (
 from registry.cases import Case
 from registry.web import whatnow
 from registry.web.case import rights
-from registry.web.whatnow import Now
+from registry.web.whatnow import Known, Now
 from tests import cast as people_of
 from tests import trainees
 from tests.cast import Member
@@ -35,25 +36,27 @@ from tests.registry.test_presentations import begin
 DAY = dt.timedelta(days=1)
 
 
-def now(db: Tx, who: Member, case: Case) -> Now:
-    """The sentence for somebody, from all that their page of the case has read."""
+def read(db: Tx, who: Member, case: Case) -> Known:
+    """All that somebody's page of the case has read."""
     me = who.actor
     may = rights(db, me, case)
     asked = referrals.for_case(db, me, case.id)
-    return whatnow.of(
-        whatnow.Known(
-            case=case,
-            entries=[item.entry.type for item in entries.for_case(db, me, case.id)],
-            asked=asked,
-            signed=opinions.for_case(db, me, case.id) if "opinion:read" in may else [],
-            decided=decisions.for_case(db, me, case.id),
-            seen=followups.for_case(db, me, case.id),
-            waiting={a.referral.id: found for a in asked if (found := questions.waiting_for(db, a.referral)) is not None},
-            may=may,
-            presented=presentations.for_case(db, me, case.id) if "opinion:countersign" in may else [],
-        ),
-        me,
+    return Known(
+        case=case,
+        entries=[item.entry.type for item in entries.for_case(db, me, case.id)],
+        asked=asked,
+        signed=opinions.for_case(db, me, case.id) if "opinion:read" in may else [],
+        decided=decisions.for_case(db, me, case.id),
+        seen=followups.for_case(db, me, case.id),
+        waiting={a.referral.id: found for a in asked if (found := questions.waiting_for(db, a.referral)) is not None},
+        may=may,
+        presented=presentations.for_case(db, me, case.id) if "opinion:countersign" in may else [],
     )
+
+
+def now(db: Tx, who: Member, case: Case) -> Now:
+    """The sentence for somebody."""
+    return whatnow.of(read(db, who, case), who.actor)
 
 
 def short(db: Tx, who: Member, case: Case) -> tuple[str, bool, list[str]]:
@@ -82,6 +85,8 @@ def test_a_case_is_written_and_then_somebody_is_asked(world: World) -> None:
         row = world.refer(db, case)
         assert short(db, surgeon, case) == ("wait-allocate", False, ["referral"])
         assert short(db, coordinator, case) == ("allocate", True, ["!allocate"])
+        for may, key in ((frozenset({"referral:allocate"}), "now-allocate"), (frozenset(), "now-wait-allocate")):
+            assert whatnow.of(dataclasses.replace(read(db, coordinator, case), may=may), coordinator.actor).key == key
         with ids.told(ids.now() + DAY):
             assert short(db, surgeon, case) == ("late-allocate", True, ["referral"])
         referrals.allocate(db, coordinator.actor, row.id, expert_id=world.cast.expert.id)
@@ -181,6 +186,9 @@ def test_who_is_called_takes_the_question(world: World) -> None:
         case = db.get_one(Case, case.id)
         assert short(db, cast.second_expert, case) == ("called", True, ["!+acknowledge", "opinion"])
         assert short(db, cast.expert, case) == ("acknowledge", True, ["!+acknowledge", "opinion", "decline"])
+        with ids.told(row.requested_at + dt.timedelta(minutes=31)):
+            referrals.acknowledge(db, cast.second_expert.actor, row.id)
+            assert short(db, cast.second_expert, case) == ("opinion", True, ["!opinion", "decline"])
 
 
 def test_what_a_trainee_signed_lies_with_the_senior(world: World) -> None:
@@ -196,12 +204,48 @@ def test_what_a_trainee_signed_lies_with_the_senior(world: World) -> None:
         assert short(db, cast.expert, case) == ("countersign", True, ["!countersign"])
         assert now(db, cast.expert, case).acts[0].href.endswith(f"/presentations/{presented.id}")
         assert short(db, trainee, case) == ("wait-countersign", False, ["referral"])
+        with ids.told(ids.now() + DAY):
+            assert short(db, trainee, case) == ("late-countersign", False, ["referral"])
+            assert short(db, cast.coordinator, case) == ("late-countersign", True, ["allocate"])
         trainees.begin(db, cast.expert)
         assert short(db, trainee, case) == ("name-senior", True, ["!name-senior"])
         trainees.end(db, cast.expert)
         presentations.give_back(db, cast.expert.actor, presented.id, words="Say which vessel.")
         assert short(db, trainee, case) == ("returned", True, ["!opinion", "returned", "decline"])
+        presentations.present(db, stepped_up(trainee.actor), case.id, WORDS, senior_id=cast.expert.id)
+        other = world.case(db)
+        again = world.refer(db, other)
+        referrals.allocate(db, cast.coordinator.actor, again.id, expert_id=trainee.id)
+        referrals.acknowledge(db, trainee.actor, again.id)
+        assert short(db, trainee, case)[0] == "wait-countersign", "it lies with the senior again"
+        assert short(db, trainee, other)[0] == "opinion"
+        presentations.give_back(db, cast.expert.actor, presentations.for_case(db, trainee.actor, case.id)[-1].presentation.id, words="No.")
         assert short(db, cast.expert, case)[0] == "wait-answer"
+
+
+def test_a_second_question_to_a_trainee_waits_for_them_whatever_became_of_the_first(world: World) -> None:
+    with world.begin() as db:
+        ward = begin(world, db)
+        ward.countersign(db, ward.present(db))
+        ward.present(db, findings="On second thoughts.")
+        row = world.refer(db, ward.case)
+        referrals.allocate(db, world.cast.coordinator.actor, row.id, expert_id=ward.trainee.id)
+        referrals.acknowledge(db, ward.trainee.actor, row.id)
+        assert short(db, ward.trainee, ward.case) == ("opinion", True, ["!opinion", "decline"])
+        bare = dataclasses.replace(read(db, ward.trainee, ward.case), may=frozenset())
+        assert whatnow.of(bare, ward.trainee.actor).key == "now-wait-answer", "who may not write is not asked to"
+
+
+def test_a_coordinator_gives_out_the_questions_of_their_own_hospital(world: World) -> None:
+    with world.begin() as db:
+        case = world.case(db, kind="fracture")
+        expert, coordinator = second_hospital(db, world.cast)
+        there = world.refer(db, case, to_organisation_id=world.cast.kashgar.id)
+        referrals.allocate(db, coordinator.actor, there.id, expert_id=expert.id)
+        world.refer(db, case)
+        known = dataclasses.replace(read(db, coordinator, case), asked=referrals.for_case(db, world.cast.surgeon.actor, case.id))
+        assert len(known.asked) == 2
+        assert whatnow.of(known, coordinator.actor).key == "now-wait-acknowledge"
 
 
 def test_of_what_waits_for_a_senior_an_addendum_outlives_the_case(world: World) -> None:
