@@ -76,6 +76,7 @@ def untold(db: Tx, delivery_ids: Iterable[UUID]) -> list[Delivery]:
 
 
 def item_of(db: Tx, notice: Notice, person_id: UUID) -> Item:
+    """A notice as it may be told outside to this person now."""
     case = _case_seen(db, person_id, notice.case_id) if notice.case_id is not None else None
     return Item(
         kind=notice.kind,
@@ -98,8 +99,10 @@ def _case_seen(db: Tx, person_id: UUID, case_id: UUID) -> Case | None:
 
 
 def why(failure: ShanhaiError) -> str:
+    """The reason of a failure, as a code."""
     return str(failure.params.get("why", failure.code))
 
 
 def named(job: Job, name: str) -> list[UUID]:
+    """The ids that a job names under this key."""
     return [UUID(one) for one in str(job.payload[name]).split()]
