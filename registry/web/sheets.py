@@ -97,15 +97,12 @@ def _told(db: Tx, me: Actor, item: Signed, context: dict[str, Any], language: st
     def t(key: str, **params: str | int | float) -> str:
         return translate(language, key, **params)
 
-    def byline(who: dict[str, Any]) -> str:
-        return " ".join(filter(None, (_named(who, language), who["title"])))
-
     asked, hospital = content["referral"], _named(content["signer"]["organisation"], language)
     facts = [
         ("sheet-patient", _patient(context, when)),
         ("sheet-case", context["title"].line),
         ("sheet-asking", _named(content["case"]["organisation"], language)),
-        *([("sheet-asked", f"{byline(asked['requester'])} · {when.written(_at(asked['requested_at']))}")] if asked else []),
+        *([("sheet-asked", f"{_byline(asked['requester'], language)} · {when.written(_at(asked['requested_at']))}")] if asked else []),
         ("sheet-answering", hospital),
     ]
     decided = [one for one in decisions.for_case(db, me, item.opinion.case_id) if one.decision.opinion_id == item.opinion.id]
@@ -163,8 +160,7 @@ def _part(item: Signed, language: str, when: Clock) -> dict[str, Any]:
 
 
 def _signature(key: str, who: dict[str, Any], at: dt.datetime, language: str, when: Clock) -> str:
-    name, hospital = _named(who, language), _named(who["organisation"], language)
-    told = translate(language, key, name=name, title=who["title"], hospital=hospital)
+    told = translate(language, key, byline=_byline(who, language), hospital=_named(who["organisation"], language))
     licence = translate(language, "sheet-licence", number=who["licence_number"]) if who["licence_number"] else ""
     return " · ".join(filter(None, (told, licence, when.written(at))))
 
@@ -174,6 +170,10 @@ def _patient(context: dict[str, Any], when: Clock) -> str:
     who = context["identity"]
     known = (who.name, when.date(who.birth_date) if who.birth_date else "") if who else ()
     return " · ".join(filter(None, (*known, context["title"].person)))
+
+
+def _byline(who: dict[str, Any], language: str) -> str:
+    return " ".join(filter(None, (_named(who, language), who["title"])))
 
 
 def _named(named: dict[str, Any], language: str) -> str:

@@ -85,7 +85,7 @@ question-title = Question
 question-steps = Steps
 opinion-title = Opinion
 opinion-empty = No opinion yet.
-opinion-signed = Signed by { $name } { $title }, { $hospital }
+opinion-signed = Signed by { $byline }, { $hospital }
 opinion-rests-on = rests on { $images ->
     [one] 1 picture
    *[other] { $images } pictures
