@@ -1,8 +1,8 @@
 """Follow-up: when a patient is to be seen again, and the one-minute record of each visit.
 
 The plan follows from the kind of case and the day of treatment; a visit is due, overdue once its window has
-passed, and done when a follow-up entry names it; the surgeon is asked for it when it opens and when it is overdue. The entry itself is an entry like any other (sealed,
-drafted, corrected); the expert who advised is told and shown the outcome.
+passed, and done when a follow-up entry names it; the surgeon is asked for it when it opens and when it is overdue. The entry itself is an
+entry like any other (sealed, drafted, corrected); the expert who advised is told and shown the outcome.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, and_, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth import organisations
+from auth import organisations, people, policy
 from core import ids
 from core.actor import Actor
 from core.db import Database, Tx
@@ -94,7 +94,7 @@ def plan(db: Tx, actor: Actor, case_id: UUID, *, treated_on: dt.date) -> list[Vi
     """
     case = cases.reach(db, actor, case_id, "followup:write")
     cases.hold(db, case)
-    if treated_on > _today(db, case):
+    if treated_on > today(db, case):
         raise Invalid("form-invalid", fields={"treated_on": "field-in-the-future"})
     if case.state not in ("treated", "follow-up"):
         case = cases.treat(db, actor, case_id, on=treated_on)
@@ -150,10 +150,10 @@ def record(
 def for_case(db: Tx, actor: Actor, case_id: UUID) -> list[Seen]:
     """Plan and records of a case in the order of their days; recorded as reading the case."""
     case = cases.get(db, actor, case_id)
-    today = _today(db, case)
+    day = today(db, case)
     found = {item.entry.chain_id: item for item in entries.recorded(db, case, entry_type=TYPE)}
     visits = _visits(db, case)
-    seen = [Seen(visit, visit.standing(today), found.pop(visit.entry_chain_id, None) if visit.entry_chain_id else None) for visit in visits]
+    seen = [Seen(visit, visit.standing(day), found.pop(visit.entry_chain_id, None) if visit.entry_chain_id else None) for visit in visits]
     seen += [Seen(None, "done", item) for item in found.values()]
     return sorted(seen, key=_day)
 
@@ -175,11 +175,13 @@ def waiting(db: Tx, actor: Actor, *, limit: int) -> list[tuple[Visit, Case]]:
         .order_by(Visit.due_on, Visit.id)
         .limit(limit)
     )
-    return [(visit, case) for visit, case in db.execute(rows) if visit.standing(_today(db, case)) != "planned"]
+    return [(visit, case) for visit, case in db.execute(rows) if visit.standing(today(db, case)) != "planned"]
 
 
 def remind(database: Database) -> int:
-    """Ask who opened a case for a progress report, once when a visit opens and once when its window has passed; how many.
+    """Ask for a progress report, once when a visit opens and once when its window has passed; how many.
+
+    Who opened the case is asked; where they may report on it no more, every surgeon of the hospital who may.
 
     Any number of processes may ask at the same time.
     """
@@ -198,13 +200,20 @@ def remind(database: Database) -> int:
         with database.begin() as db:
             batch = list(db.execute(rows.where(Visit.id > last)))
             for visit, case in batch:
-                standing = visit.standing(_today(db, case))
-                if standing in ("due", "overdue") and visit.reminded != standing and case.created_by:
+                standing = visit.standing(today(db, case))
+                told = _reporters(db, case) if standing in ("due", "overdue") and visit.reminded != standing else set()
+                if told:
                     visit.reminded, asked = standing, asked + 1
-                    notices.tell(db, {case.created_by}, f"report-{standing}", case, urgency="routine")
+                    notices.tell(db, told, f"report-{standing}", case, urgency="routine")
         if len(batch) < AT_ONCE:
             return asked
         last = batch[-1][0].id
+
+
+def today(db: Tx, case: Case) -> dt.date:
+    """The day it is at the hospital of a case."""
+    zone = organisations.get(db, case.organisation_id).time_zone
+    return ids.now().astimezone(ZoneInfo(zone)).date()
 
 
 def add_months(day: dt.date, months: int) -> dt.date:
@@ -219,9 +228,18 @@ def _after(day: dt.date, appointment: Appointment) -> dt.date:
     return add_months(day + dt.timedelta(weeks=appointment.weeks), appointment.months)
 
 
-def _today(db: Tx, case: Case) -> dt.date:
-    zone = organisations.get(db, case.organisation_id).time_zone
-    return ids.now().astimezone(ZoneInfo(zone)).date()
+def _reporters(db: Tx, case: Case) -> set[UUID]:
+    surgeons = [person.id for person in people.members(db, case.organisation_id, "surgeon")]
+    for asked in ([case.created_by] if case.created_by else [], surgeons):
+        if able := {person_id for person_id in asked if _may_report(db, person_id, case)}:
+            return able
+    return set()
+
+
+def _may_report(db: Tx, person_id: UUID, case: Case) -> bool:
+    actor = policy.standing_for(db, person_id, case.organisation_id)
+    place = {"organisation_id": case.organisation_id, "case_id": case.id}
+    return actor is not None and policy.allowed(db, actor, "followup:write", **place)
 
 
 def _day(seen: Seen) -> tuple[dt.date, str]:

@@ -134,7 +134,7 @@ def _candidates(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
         yield from _untreated(db, actor)
         yield from _silent(db, actor, now)
     if _may_own(actor, "followup:write"):
-        yield from _visits(db, actor, now)
+        yield from _visits(db, actor)
     yield from _said(db, actor)
 
 
@@ -341,10 +341,10 @@ def _open_of_own(db: Tx, actor: Actor) -> list[tuple[Referral, Case]]:
     return [(referral, case) for referral, case in db.execute(rows)]
 
 
-def _visits(db: Tx, actor: Actor, now: dt.datetime) -> Iterator[Item]:
+def _visits(db: Tx, actor: Actor) -> Iterator[Item]:
     for visit, case in followups.waiting(db, actor, limit=LIMIT):
         due = dt.datetime.combine(visit.due_on, dt.time(), dt.UTC)
-        late = visit.standing(now.date()) == "overdue"
+        late = visit.standing(followups.today(db, case)) == "overdue"
         yield Item(case, "follow-up", due, due_at=due, overdue=late, visit=visit)
 
 

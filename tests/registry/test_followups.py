@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auth import people
 from core import ids
 from core.errors import Conflict, Denied, Invalid, NotFound
-from registry import cases, entries, followups, notices
+from registry import cases, entries, followups, notices, worklist
 from registry.followups import Visit
-from tests.registry.conftest import World
+from tests.cast import join
+from tests.registry.conftest import World, stepped_up
 
 DAY = dt.timedelta(days=1)
 SEEN = {
@@ -172,3 +174,31 @@ def test_a_report_is_asked_for_when_a_visit_opens_and_when_it_is_overdue_each_on
             cases.close(db, world.cast.surgeon.actor, case.id)
     with ids.told(start + 400 * DAY):
         assert followups.remind(world.database) == 0, "nothing is asked of a closed case"
+
+
+def test_where_who_opened_the_case_is_gone_the_surgeons_who_may_report_are_asked(world: World) -> None:
+    cast, start = world.cast, ids.now()
+    with world.begin() as db:
+        colleague, outside = (join(db, cast.aral, login, "周", "", "surgeon") for login in ("zhou.min", "zhou.jun"))
+        for case in (world.case(db), world.case(db)):
+            followups.plan(db, cast.surgeon.actor, case.id, treated_on=today())
+        world.restrict(db, case, colleague)
+        people.disable(db, stepped_up(cast.administrator.actor), cast.surgeon.id)
+    with ids.told(start + 12 * DAY):
+        assert followups.remind(world.database) == 2
+        with world.begin() as db:
+            told = [
+                [one.kind for one in notices.for_actor(db, who.actor)].count("report-due") for who in (cast.surgeon, colleague, outside)
+            ]
+    assert told == [0, 2, 1]
+
+
+def test_what_is_late_on_the_work_list_goes_by_the_hospitals_day(world: World) -> None:
+    with world.begin() as db:
+        case = world.case(db)
+        [visit, *_] = followups.plan(db, world.cast.surgeon.actor, case.id, treated_on=today())
+        last = visit.late_after
+    for moment, late in ((dt.time(17), False), (dt.time(19), True)):
+        with ids.told(dt.datetime.combine(last, moment, dt.UTC)), world.begin() as db:
+            [item] = [one for one in worklist.items(db, world.cast.surgeon.actor).needs if one.visit and one.visit.code == "week_2"]
+            assert item.overdue is late, "midnight in Aral is six in the evening, UTC"
