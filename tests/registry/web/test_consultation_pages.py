@@ -234,3 +234,17 @@ def test_a_closed_case_offers_to_withdraw_a_consent_and_nothing_else(house: Hous
     assert said.status_code == 409
     assert "This case is closed." in said.text
     assert "nachgetragen" in unescape(said.text)
+
+
+def test_a_program_closes_a_case_with_its_summary_once(house: House) -> None:
+    with house.world.begin() as db:
+        case_id = house.world.case(db).id
+    program = house.program(house.world.cast.surgeon, "case:read", "case:close", "case:write")
+    address = f"/api/v1/cases/{case_id}/close"
+    wrong = program.post(address, json={"fields": {"result": "cured"}})
+    assert (wrong.status_code, list(wrong.json()["fields"])) == (422, ["result"])
+    for _ in range(2):
+        answer = program.post(address, json={"fields": {"result": "healed", "care": "outpatient"}, "client_key": "k"})
+        assert (answer.status_code, answer.json()["state"]) == (200, "closed"), answer.text
+    [entry] = program.get(f"/api/v1/cases/{case_id}/entries").json()
+    assert (entry["type"], entry["document"]["care"]) == ("closure", "outpatient")
