@@ -199,6 +199,7 @@ def _summary(layout: Layout, dataset: Dataset, index: FrameIndex) -> dict[str, A
         "bits_allocated": _size(dataset, "BitsAllocated") if index.frames else 0,
         "samples_per_pixel": _size(dataset, "SamplesPerPixel") if index.frames else 0,
         "photometric_interpretation": _text(dataset, "PhotometricInterpretation"),
+        "laterality": _text(dataset, "ImageLaterality") or _text(dataset, "Laterality"),
         "kind": _KINDS.get(modality, "other"),
         "study_date": _text(dataset, "StudyDate"),
         "captured": _captured(dataset),

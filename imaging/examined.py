@@ -52,6 +52,7 @@ class Summary(BaseModel):
     bits_allocated: _SIZE
     samples_per_pixel: _SIZE
     photometric_interpretation: _SHORT
+    laterality: _SHORT = ""
     kind: Kind
     study_date: _SHORT
     captured: Annotated[list[_SHORT], Field(max_length=2)]
@@ -76,6 +77,11 @@ class Summary(BaseModel):
     def plain_photometric_interpretation(self) -> str:
         """The photometric interpretation as a code; "" when it is none."""
         return self.photometric_interpretation if _CODE.fullmatch(self.photometric_interpretation) else ""
+
+    @property
+    def side(self) -> str | None:
+        """``R`` or ``L`` where the picture says it shows one side alone (PS3.3 C.7.3.1.1.2, C.7.6.1.1.1); of an image before its series."""
+        return self.laterality if self.laterality in ("R", "L") else None
 
     def captured_at(self, time_zone: str) -> dt.datetime | None:
         """When the picture was taken; a file that names no offset was made on the clock of ``time_zone``."""

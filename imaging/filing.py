@@ -183,6 +183,7 @@ def _place(db: Tx, upload: Upload, arrival: Arrival) -> Instance:
         bits_allocated=summary.bits_allocated,
         samples_per_pixel=summary.samples_per_pixel,
         photometric_interpretation=summary.plain_photometric_interpretation,
+        laterality=summary.side,
         kind=summary.kind,
         state="filed",
         captured_at=summary.captured_at(upload.time_zone),

@@ -83,7 +83,7 @@ class Instance(Base):
     """One object as it came, or as we made it of a photograph; never changed after it was filed.
 
     ``header``: the whole data set as DICOM JSON, large binary values as ``bulk/{offset}/{length}`` in the plain
-    file. ``sha256`` and ``size`` are of the plain file. ``number_of_frames`` 0 means no pixels. A file of one
+    file. ``laterality`` is R or L where it says that it shows one side. ``sha256`` and ``size`` are of the plain file. ``number_of_frames`` 0 means no pixels. A file of one
     part lies in the object ``object_id``, of ``sealed_size`` bytes; ``parts`` > 1 means: ask ``bodies.pieces``.
     """
 
@@ -112,6 +112,7 @@ class Instance(Base):
     bits_allocated: Mapped[int]
     samples_per_pixel: Mapped[int]
     photometric_interpretation: Mapped[Code]
+    laterality: Mapped[str | None] = mapped_column(String(1))
     kind: Mapped[Kind] = mapped_column(String(16))
     state: Mapped[Literal["filed", "withdrawn"]] = mapped_column(String(16), default="filed")
     captured_at: Mapped[dt.datetime | None]

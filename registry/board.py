@@ -61,6 +61,7 @@ def project(db: Tx, actor: Actor, case: Case, documents: Mapping[UUID, Document]
         injury = injuries[-1]
         facts |= {"mechanism": injury.mechanism, "side": injury.side, "regions": list(injury.region)}
     facts["units"] = [{"part": u.part, "side": u.side, "level": u.level, "tamai": u.tamai, "completeness": u.completeness} for u in severed]
+    facts["sides"] = summaries.sides(documents.values())
     case.facts = facts
     case.board_version += 1
     now = ids.now()

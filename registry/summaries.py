@@ -1,7 +1,7 @@
 """What a case may be called without naming anybody: codes of the value sets and an age in whole years. Pure."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,3 +53,16 @@ def person_facts(who: Identity, now: dt.datetime) -> dict[str, Any]:
     """Sex and age in whole years, the only facts about the person in the clear."""
     age = who.age(now.date())
     return {"sex": who.sex, "age": min(age, 90) if age is not None else None}
+
+
+def sides(documents: Iterable[object]) -> list[str]:
+    """The sides that the record speaks of, donor sites too: ``left``, ``right`` or both."""
+    told = {getattr(document, name, "") for document in documents for name in ("side", "donor_side")}
+    return sorted(told & {"left", "right"})
+
+
+def other_side(facts: Mapping[str, Any], laterality: str | None) -> str | None:
+    """The side that a picture says it shows (DICOM ``R`` or ``L``), where the record speaks of the other side alone."""
+    shown = {"R": "right", "L": "left"}.get(laterality or "")
+    told = facts.get("sides", [])
+    return shown if shown is not None and told and shown not in told else None

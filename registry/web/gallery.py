@@ -13,6 +13,7 @@ from core.actor import Actor
 from core.db import Tx
 from imaging import studies
 from imaging.studies import Instance, Series, Study
+from registry import summaries
 from registry.cases import Case
 from registry.web.moments import Clock
 from registry.web.translations import translate
@@ -20,7 +21,7 @@ from registry.web.translations import translate
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One picture: a photograph, a radiograph, or a series of slices under its first."""
+    """One picture: a photograph, a radiograph, or a series of slices under one of them; ``other_side`` as `summaries.other_side`."""
 
     id: UUID
     title: str
@@ -28,6 +29,7 @@ class Shot:
     kind: str
     frames: int
     marks: int
+    other_side: str | None
     thumbnail: str
     picture: str
     viewer: str
@@ -95,6 +97,7 @@ def _shot(case: Case, study: Study, series: Series, instances: list[Instance], w
         kind=shown.kind,
         frames=frames,
         marks=sum(marks.get(row.id, 0) for row in instances),
+        other_side=summaries.other_side(case.facts, shown.laterality),
         thumbnail=f"{place}/thumbnail?viewport=320,320",
         picture=f"/cases/{case.id}/pictures/{shown.id}/marked",
         viewer=f"/cases/{case.id}/viewer?instance={shown.id}",

@@ -102,6 +102,20 @@ def test_what_cannot_be_taken_says_why(pool: Pool, reason: str, make: Callable[[
     assert refused.value.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("told", "side"),
+    [
+        ({"Laterality": "L"}, "L"),
+        ({"Laterality": "L", "ImageLaterality": "R"}, "R"),
+        ({"ImageLaterality": "B"}, None),
+        ({"ImageLaterality": "left"}, None),
+        ({}, None),
+    ],
+)
+def test_which_side_a_picture_shows(pool: Pool, told: dict[str, str], side: str | None) -> None:
+    assert look(pool, samples.dicom(**told)).summary.side == side
+
+
 def test_a_header_gives_what_tables_and_matching_need(pool: Pool) -> None:
     seen = look(pool, samples.dicom(PatientName="Wang^Lei=王^雷", AccessionNumber="A-17"))
     summary = seen.summary
@@ -109,6 +123,7 @@ def test_a_header_gives_what_tables_and_matching_need(pool: Pool) -> None:
     assert (summary.kind, summary.modality, summary.series_number, summary.instance_number) == ("ct", "CT", 2, 7)
     assert (summary.bits_allocated, summary.samples_per_pixel, summary.photometric_interpretation) == (16, 1, "MONOCHROME2")
     assert summary.accession_number == "A-17"
+    assert summary.side is None
     assert seen.made is None
     study, series = json.loads(seen.study_header), json.loads(seen.series_header)
     assert study["00100010"]["Value"] == [{"Alphabetic": "Wang^Lei", "Ideographic": "王^雷"}]

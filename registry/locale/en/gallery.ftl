@@ -18,3 +18,5 @@ gallery-empty = No pictures yet
 gallery-empty-how = Photographs from the phone and X-ray or CT files stand here once they are added.
 gallery-empty-other = The other hospital has not added any yet.
 gallery-making = Preview is being made
+gallery-other-side-right = The picture says right, the record says left: please check.
+gallery-other-side-left = The picture says left, the record says right: please check.

@@ -12,3 +12,5 @@ gallery-empty = 还没有影像
 gallery-empty-how = 手机照片、X 线片和 CT 文件添加后显示在这里。
 gallery-empty-other = 对方医院尚未添加。
 gallery-making = 正在生成预览
+gallery-other-side-right = 影像标为右侧，病历记录为左侧，请核对。
+gallery-other-side-left = 影像标为左侧，病历记录为右侧，请核对。

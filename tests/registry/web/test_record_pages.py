@@ -8,9 +8,11 @@ from uuid import UUID
 import pytest
 
 from core import ids
+from imaging import intake
 from registry import board, cases, entries, valuesets
 from registry.forms.amputation import Amputation
 from registry.web.translations import translate
+from tests.imaging import samples
 from tests.registry.conftest import World, wall
 from tests.registry.web.conftest import House, field_of
 
@@ -367,3 +369,26 @@ def test_the_expert_reads_the_part_by_its_name_too(house: House) -> None:
         page = expert.get(path).text
         assert "<dd>Index finger · Left" in page, path
         assert f"<dd>{unit}" not in page, path
+
+
+def test_a_picture_of_the_other_side_warns_wherever_it_stands_beside_the_record(house: House) -> None:
+    world = house.world
+    with world.begin() as db:
+        case = world.case(db)
+        world.injury(db, case, side="left")
+        world.asked(db, case)
+    for side in ("R", "L", "B"):
+        data = samples.dicom(
+            ImageLaterality=side, SOPInstanceUID=f"2.25.{ord(side)}", SeriesInstanceUID="2.25.7", StudyInstanceUID="2.25.8", PatientName="", PatientID="",
+            PatientBirthDate="", PatientSex="", Modality="DX", SOPClassUID="1.2.840.10008.5.1.4.1.1.1.1",
+        )  # fmt: skip
+        upload = intake.take_in(world.database, house.app.state.pool, world.cast.surgeon.actor, case.id, "", data)
+        assert upload.state == "filed", upload.reason
+    surgeon, expert = house.browser(world.cast.surgeon), house.browser(world.cast.expert)
+    pages = ((surgeon, f"/cases/{case.id}"), (expert, f"/cases/{case.id}"), (expert, f"/cases/{case.id}/opinion"))
+    for reader, page in pages:
+        assert reader.get(page).text.count("The picture says right") == 1, page
+    with world.begin() as db:
+        world.injury(db, case, side="right")
+    for reader, page in pages:
+        assert "The picture says" not in reader.get(page).text, "the record speaks of both sides"
