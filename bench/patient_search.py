@@ -6,9 +6,9 @@ into the directory by the step of the worker that enters those of before. Then t
 the walls and recorded as ever; and by the plain scan, which has to find the same patients. Printed are the 95th percentiles in
 milliseconds, their ratio to the scan, and the time of entering and correcting one patient with what the directory takes of it.
 
-Of 100,000 patients the median of the words took 97 to 134 ms on PostgreSQL, p95 137 ms (105 of the processor), in a 2-core machine
-shared with other work, where what came before (bytes sent in hexadecimal, columns copied and walked hit by hit) took 158 to
-230 ms, p95 361 ms (176 of the processor): 0.60 of the processor. On SQLite p95 130 ms (106) against 139 ms (135).
+Of 100,000 patients p95 was 202 and 137 ms on PostgreSQL in two rounds (103 and 105 of the processor), in a 2-core machine shared
+with other work, where what came before (bytes sent in hexadecimal, columns copied and walked hit by hit) took 366 and 361 ms (177 and
+176 of the processor): 0.6 of the processor. On SQLite p95 130 ms (106) against 139 ms (135).
 
     python -m bench.patient_search [--few 1000] [--many 100000] [--times 10] [--scans 1] [--sqlite]
 """
