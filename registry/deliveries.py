@@ -170,7 +170,7 @@ def try_push(db: Tx, actor: Actor, subscription_id: UUID) -> Delivery:
         raise NotFound("push-not-found")
     last = select(Delivery.made_at).where(Delivery.subscription_id == row.id, Delivery.notice_id.is_(None)).order_by(Delivery.id.desc())
     _not_yet(db.scalar(last.limit(1)))
-    made = by_push(db, row, organisation_id=row.organisation_id, notice_id=None, urgency="routine")
+    made = by_push(db, row, organisation_id=actor.organisation_id, notice_id=None, urgency="routine")
     assert made is not None, "a trial is never a second one"
     return made
 

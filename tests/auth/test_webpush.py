@@ -108,4 +108,6 @@ def test_the_keys_of_a_browser_fit() -> None:
     point = webpush.point(ec.generate_private_key(ec.SECP256R1()))
     assert webpush.fits(point, b"s" * 16)
     assert not webpush.fits(point, b"s" * 15)
+    compressed = bytes([2 + point[64] % 2]) + point[1:33]
+    assert not webpush.fits(compressed, b"s" * 16), "a browser gives it uncompressed"
     assert webpush.read("ä") == b""

@@ -193,6 +193,17 @@ def test_where_who_opened_the_case_is_gone_the_surgeons_who_may_report_are_asked
     assert told == [0, 2, 1]
 
 
+def test_who_opened_the_case_is_asked_and_no_colleague(world: World) -> None:
+    with world.begin() as db:
+        colleague = join(db, world.cast.aral, "zhou.min", "周", "", "surgeon")
+        followups.plan(db, world.cast.surgeon.actor, world.case(db).id, treated_on=today())
+    with ids.told(ids.now() + 12 * DAY):
+        assert followups.remind(world.database) == 1
+        with world.begin() as db:
+            assert [one.kind for one in notices.for_actor(db, world.cast.surgeon.actor)] == ["report-due"]
+            assert notices.for_actor(db, colleague.actor) == []
+
+
 def test_what_is_late_on_the_work_list_goes_by_the_hospitals_day(world: World) -> None:
     with world.begin() as db:
         case = world.case(db)

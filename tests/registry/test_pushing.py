@@ -237,6 +237,11 @@ def test_it_ends_by_hand_and_with_the_account(post: Post) -> None:
     post.run(at)
     assert held.shown(post.service) + other.shown(post.service) == []
     with post.world.begin() as db:
+        for act in (subscriptions.end, deliveries.try_push):
+            with pytest.raises(Denied):
+                act(db, dataclasses.replace(nurse.actor, token_id=ids.new()), row.id)
+        with pytest.raises(NotFound):
+            deliveries.try_push(db, nurse.actor, row.id)
         actions = [event.action for event in audit.events(db, post.world.cast.aral.id, actions=("person:push-on", "person:push-off"))]
     assert sorted(actions) == ["person:push-off", "person:push-on", "person:push-on"]
 
@@ -256,8 +261,43 @@ def test_a_trial_is_shown_and_not_tried_again(post: Post) -> None:
     post.service.answers = [(500, b"")]
     with ids.told(ids.now() + dt.timedelta(seconds=11)), post.world.begin() as db:
         deliveries.try_push(db, nurse.actor, row.id)
-    post.run(ids.now() + dt.timedelta(hours=1))
+    for hours in (1, 2):
+        post.run(ids.now() + dt.timedelta(hours=hours))
     assert len(post.service.calls) == 2
+
+
+@pytest.mark.parametrize("meanwhile", ["ended", "shut out"])
+def test_what_waits_for_another_attempt_is_not_shown_to_who_is_gone_by_then(post: Post, meanwhile: str) -> None:
+    nurse, at = post.world.cast.nurse, noon()
+    held, row = post.subscribe(nurse)
+    post.service.answers = [(503, b"")]
+    post.tell(nurse, at)
+    with post.world.begin() as db:
+        if meanwhile == "ended":
+            subscriptions.end(db, nurse.actor, row.id)
+        else:
+            people.disable(db, stepped_up(post.world.cast.administrator.actor), nurse.id)
+    post.run(at + dt.timedelta(minutes=1))
+    assert (len(held.shown(post.service)), post.states()) == (1, [("spared", None)])
+
+
+def test_its_person_is_told_of_a_new_browser(post: Post) -> None:
+    nurse = post.world.cast.nurse
+    post.subscribe(nurse)
+    with post.world.begin() as db:
+        assert [one.kind for one in notices.for_actor(db, nurse.actor)] == ["account-push-added"]
+
+
+def test_a_browser_taken_in_one_hospital_is_tried_from_another(post: Post) -> None:
+    cast, nurse = post.world.cast, post.world.cast.nurse
+    held, row = post.subscribe(nurse)
+    with post.world.begin() as db:
+        people.give_role(db, Actor.system(cast.taizhou.id), db.get_one(people.Person, nurse.id), "nurse")
+    there = dataclasses.replace(nurse.actor, organisation_id=cast.taizhou.id)
+    with post.world.database.begin(acting=cast.taizhou.id) as db:
+        deliveries.try_push(db, there, row.id)
+    post.run()
+    assert len(held.shown(post.service)) == 1
 
 
 def test_who_may_and_how_many(post: Post) -> None:
