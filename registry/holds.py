@@ -20,7 +20,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.tables import Base, IdColumn
 from registry import cases, numbering
 from registry.cases import Case
-from registry.forms.fields import NOTE_LIMIT
+from registry.forms import fields
 from registry.retention import ACTION
 
 AT_MOST = 200
@@ -61,9 +61,10 @@ def place(db: Tx, actor: Actor, *, number: str, reason: str) -> LegalHold:
     """
     _may(actor)
     case = _numbered(db, actor.organisation_id, number)
-    wrong = _wrong(reason=reason) | ({"number": "case-number-unknown"} if case is None else {})
+    told = {"number": "case-number-unknown" if case is None else None, "reason": fields.wrong_words(reason)}
+    wrong = {name: code for name, code in told.items() if code}
     if case is None or wrong:
-        raise Invalid("form-invalid", fields=dict(sorted(wrong.items())))
+        raise Invalid("form-invalid", fields=wrong)
     cases.hold(db, case)
     hold = LegalHold(id=ids.new(), organisation_id=case.organisation_id, case_id=case.id, placed_at=ids.now(), placed_by=actor.person_id)
     hold.reason = cases.seal(db, case, "legal-hold", "legal_holds", hold.id, reason.strip().encode())
@@ -81,8 +82,8 @@ def lift(db: Tx, actor: Actor, hold_id: UUID, *, reason: str) -> LegalHold:
     _may(actor)
     rules.require_step_up(actor)
     hold, case = _own(db, actor, hold_id)
-    if wrong := _wrong(reason=reason):
-        raise Invalid("form-invalid", fields=wrong)
+    if wrong := fields.wrong_words(reason):
+        raise Invalid("form-invalid", fields={"reason": wrong})
     cases.hold(db, case)
     db.refresh(hold)
     if hold.lifted_at is not None:
@@ -141,10 +142,3 @@ def _held(db: Tx, hold: LegalHold, case: Case) -> Held:
     reason = cases.unseal(db, case, "legal-hold", "legal_holds", hold.id, hold.reason).decode()
     lifted = cases.unseal(db, case, "legal-hold-lift", "legal_holds", hold.id, hold.lift_reason).decode() if hold.lift_reason else ""
     return Held(hold, case.number, reason, lifted)
-
-
-def _wrong(*, reason: str) -> dict[str, str]:
-    said = reason.strip()
-    if said and len(said) <= NOTE_LIMIT:
-        return {}
-    return {"reason": "field-too-long" if said else "field-required"}

@@ -105,9 +105,9 @@ def join(db: Tx, actor: Actor, opinion_id: UUID) -> Joining:
 def decline(db: Tx, actor: Actor, opinion_id: UUID, *, words: str) -> Joining:
     """Do not join, and say why; one's own opinion stays as it is. Raises Invalid without words, and as ``join``."""
     row, case = _hold(db, actor, opinion_id)
+    if wrong := fields.wrong_words(words):
+        raise Invalid("form-invalid", fields={"words": wrong})
     said = words.strip()
-    if not said or len(said) > fields.NOTE_LIMIT:
-        raise Invalid("form-invalid", fields={"words": "field-too-long" if said else "field-required"})
     audience.screen(db, actor, case, {"words": said})
     joinings.move(db, row, "decline")
     row.words = cases.seal(db, case, "joining-declined", "joinings", row.id, said.encode())

@@ -177,9 +177,9 @@ def give_back(db: Tx, actor: Actor, presentation_id: UUID, *, words: str) -> Pre
     """
     presentation, case = _hold(db, actor, presentation_id)
     author = _of_senior(db, actor, case, presentation)
+    if wrong := fields.wrong_words(words):
+        raise Invalid("form-invalid", fields={"words": wrong})
     said = words.strip()
-    if not said or len(said) > fields.NOTE_LIMIT:
-        raise Invalid("form-invalid", fields={"words": "field-too-long" if said else "field-required"})
     presented.move(db, presentation, "return")
     presentation.words = cases.seal(db, case, "presentation-return", "presentations", presentation.id, said.encode())
     db.flush()

@@ -58,9 +58,9 @@ def give_back(db: Tx, actor: Actor, entry_id: UUID, *, words: str) -> Entry:
     review, item, case = _hold(db, actor, entry_id)
     if case.state == "closed":
         raise Conflict("case-closed")
+    if wrong := fields.wrong_words(words):
+        raise Invalid("form-invalid", fields={"words": wrong})
     said = words.strip()
-    if not said or len(said) > fields.NOTE_LIMIT:
-        raise Invalid("form-invalid", fields={"words": "field-too-long" if said else "field-required"})
     unconfirmed.move(db, review, "return")
     unconfirmed.say(db, actor, case, review, "return", item.sha256, said)
     notices.tell(db, {review.author_id}, "entry-returned", case, but=actor.person_id)

@@ -189,6 +189,12 @@ def parse(model: type[D], raw: Raw, *, zone: str, now: dt.datetime) -> D:
     return document
 
 
+def wrong_words(text: str) -> str | None:
+    """What is wrong with words that have to be there, as a code; None for words that fit a note."""
+    said = text.strip()
+    return "field-required" if not said else "field-too-long" if len(said) > NOTE_LIMIT else None
+
+
 def missing(value: object) -> bool:
     """Whether a value leaves its question open; ``unknown`` and ``no`` do not."""
     return value is None or value == [] or value == NOT_ASSESSED

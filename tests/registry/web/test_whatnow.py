@@ -26,11 +26,11 @@ from tests import cast as people_of
 from tests import trainees
 from tests.cast import Member
 from tests.registry.conftest import WORDS, World, run_jobs, stepped_up
-from tests.registry.test_blinding import put, second_hospital, sign
+from tests.registry.test_blinding import second_hospital
 from tests.registry.test_closures import ENDED
 from tests.registry.test_escalation import roster
 from tests.registry.test_followups import SEEN
-from tests.registry.test_joint import TOGETHER
+from tests.registry.test_joint import TOGETHER, advised
 from tests.registry.test_presentations import begin
 
 DAY = dt.timedelta(days=1)
@@ -146,29 +146,21 @@ def test_an_opinion_is_decided_on_and_the_patient_followed_up(world: World) -> N
 def test_what_is_closed_waits_for_nobody(world: World) -> None:
     cast = world.cast
     with world.begin() as db:
-        case = world.case(db, kind="fracture")
-        other = second_hospital(db, cast)
-        put(db, world, case, other)
-        sign(db, cast.expert, case.id)
-        sign(db, other[0], case.id)
+        case, other, *_ = advised(db, world)
         joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
-        assert short(db, other[0], case) == ("join", True, ["!join"])
+        assert short(db, other, case) == ("join", True, ["!join"])
         assert short(db, cast.expert, case)[0] == "answered", "its signer has joined"
         cases.close(db, cast.surgeon.actor, case.id)
-        for who in (cast.surgeon, cast.coordinator, cast.expert, other[0]):
+        for who in (cast.surgeon, cast.coordinator, cast.expert, other):
             assert short(db, who, case) == ("closed", False, [])
 
 
 def test_of_opinions_that_were_joined_the_joint_one_is_decided_on(world: World) -> None:
     cast = world.cast
     with world.begin() as db:
-        case = world.case(db, kind="fracture")
-        other = second_hospital(db, cast)
-        put(db, world, case, other)
-        sign(db, cast.expert, case.id)
-        sign(db, other[0], case.id)
+        case, other, *_ = advised(db, world)
         together = joint.sign(db, stepped_up(cast.expert.actor), case.id, TOGETHER)
-        joint.join(db, stepped_up(other[0].actor), together.id)
+        joint.join(db, stepped_up(other.actor), together.id)
         decisions.record(db, cast.surgeon.actor, case_id=case.id, opinion_id=together.id, choice="accept")
         assert short(db, cast.surgeon, case)[0] == "treat"
 
